@@ -1,0 +1,89 @@
+"""The proposer: a task and a proposal become a request; a reply becomes a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.messages import Capabilities, Message, Request, Sample, ToolSpec, Usage
+from ..core.search import Candidate, Finding, Proposal, Segment, ToolRun, Verdict
+from ..core.task import Task
+from .formats import Format, format_of
+
+LONGEST = 100_000
+"""Characters of a reply that are kept."""
+
+
+@dataclass(frozen=True)
+class Proposer:
+    """What all proposals of a run share: the task's format, its system prompt, and the check of a wanted type.
+
+    ``system`` holds what the task is about (a schema) and what memory recalled; ``check`` raises ``ValueError`` for data that is not of the wanted type.
+    """
+
+    task: Task
+    format: Format
+    system: str
+    check: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def of(cls, task: Task, about: str = "", check: Callable[[Any], Any] | None = None) -> Proposer:
+        """The proposer for a task."""
+        format = format_of(task)
+        return cls(task, format, format.system(task, about), check)
+
+    def request(
+        self, proposal: Proposal, turns: Sequence[Message], tools: Sequence[ToolSpec], can: Capabilities
+    ) -> Request:
+        """The request for a proposal: what is stable first, what the method adds last, then the turns with tools."""
+        messages = [Message("system", self.system), *self.task.turns]
+        if proposal.instruction:
+            messages.append(Message("user", proposal.instruction, purpose="instruction"))
+        if proposal.prefix and not can.prefix:
+            messages.append(Message("user", f"Begin your answer with exactly: {proposal.prefix}", "instruction"))
+        return Request(
+            messages=(*messages, *turns),
+            seeds=(proposal.seed or 0,),
+            temperature=proposal.temperature,
+            top_p=proposal.top_p,
+            max_tokens=proposal.max_tokens,
+            stop=proposal.stop if can.stop else (),
+            tools=tuple(tools),
+            schema=self.task.output_schema if can.schema and self.task.database is None else None,
+            prefix=proposal.prefix if can.prefix else "",
+        )
+
+    def candidate(self, proposal: Proposal, round: int, sample: Sample, usage: Usage, spliced: bool) -> Candidate:
+        """The candidate that a reply makes; what cannot be parsed is incomplete and already failed."""
+        segments = (Segment(sample.text[:LONGEST]),)
+        if proposal.prefix and spliced:
+            segments = (Segment(proposal.prefix, "hint"), *segments)
+        candidate = Candidate(
+            id=proposal.id, proposal=proposal, round=round, segments=segments, logprob=sample.logprob, usage=usage
+        )
+        parsed = self.format.parse(candidate.text)
+        if parsed is None:
+            why = "the reply was cut at max_tokens" if sample.finish == "length" else "the reply holds no usable answer"
+            return replace(candidate, verdict=misfit(why))
+        answer = None if self.format.tool else parsed.artifact
+        candidate = replace(candidate, artifact=parsed.artifact, answer=answer, key=parsed.key, complete=True)
+        try:
+            if self.check is not None:
+                self.check(parsed.artifact)
+        except ValueError as error:
+            return replace(candidate, complete=False, verdict=misfit(f"the answer is not of the wanted type: {error}"))
+        return candidate
+
+
+def executed(candidate: Candidate, runs: tuple[ToolRun, ...]) -> Candidate:
+    """The candidate after its artifact ran: the last run's rows are its answer."""
+    last = runs[-1]
+    output: Any = last.output
+    rows = output.get("rows") if isinstance(output, dict) and not last.error else None
+    return replace(candidate, tool_runs=runs, answer=rows)
+
+
+def misfit(why: str) -> Verdict:
+    """The verdict on a reply that is no answer at all: the minimum, and it still counts (IAD, the loop)."""
+    return Verdict("failed", 0.0, (Finding("format", 0.0, why),), "format")

@@ -1,0 +1,62 @@
+"""Every error veriloop raises on purpose, named by who must act on it.
+
+``VeriloopError`` carries one line for a person: what is wrong and what to do. The command line prints it and exits
+with 2; it never shows a traceback for one.
+"""
+
+from __future__ import annotations
+
+
+class VeriloopError(Exception):
+    """Base of all errors meant for people: one line, what is wrong and what to do."""
+
+
+class UsageError(VeriloopError):
+    """The caller asked for something that cannot be: an unknown name, a missing file, settings that do not parse."""
+
+
+class CapabilityError(UsageError):
+    """A strategy or request needs something the chosen model does not offer; raised before any call."""
+
+
+class ModelError(VeriloopError):
+    """A model endpoint answered with an error that trying again will not mend (a 400, a 401, a bad reply)."""
+
+
+class TransientModelError(ModelError):
+    """A model endpoint failed in a way that may pass: refused connection, time-out, 429, 5xx.
+
+    ``retry_after`` is the wait in seconds that the endpoint asked for, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class OutputError(VeriloopError):
+    """A model did not produce the wanted typed output, even after the repair turn."""
+
+
+class ToolError(VeriloopError):
+    """The tool itself failed (not the action it was asked to run): an infrastructure error, never a score."""
+
+
+class BudgetSpent(VeriloopError):
+    """A reservation did not fit the budget. ``limit`` names the limit: calls, tokens, money, seconds or tool_runs."""
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(f"the budget of {limit} is spent")
+        self.limit = limit
+
+
+class JournalMismatch(VeriloopError):
+    """A journaled step has the same key as a new one but another request: code or settings changed since the run."""
+
+
+class RunFailed(VeriloopError):
+    """A run ended without one usable attempt. ``run_id`` can be resumed once the cause is mended."""
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id

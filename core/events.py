@@ -1,0 +1,102 @@
+"""What a run tells the world while it works: small typed events with ids that a replay repeats."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .search import Attempt, Candidate, Proposal, Result, Spend, ToolRun
+from .task import Task
+
+log = logging.getLogger("veriloop")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """``run`` is the run's id, ``id`` the event's: the same step of the same run has the same id, replayed or not."""
+
+    run: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """A run began, or began again (``resumed``)."""
+
+    task: Task
+    strategy: str
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundStarted(Event):
+    """The policy proposed; these attempts start now."""
+
+    round: int
+    proposals: tuple[Proposal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed(Event):
+    """A model answered: a candidate's text is there, not yet executed or verified."""
+
+    candidate: Candidate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed(Event):
+    """A tool ran for an attempt."""
+
+    attempt: str
+    tool_run: ToolRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded(Event):
+    """A candidate has its verdict, or an opinion is given; ``spend`` is the run's so far."""
+
+    attempt: Attempt
+    spend: Spend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundClosed(Event):
+    """All attempts of a round that count have ended; ``best`` is the best candidate so far."""
+
+    round: int
+    best: Candidate | None
+    spend: Spend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(Event):
+    """Something a user should know that stops nothing: a refused parameter, a retry, a fallback."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    """The run is over."""
+
+    result: Result
+
+
+Subscriber = Callable[[Event], None]
+
+
+class Emitter:
+    """Hands events to subscribers. A subscriber's fault is logged once and never stops a run."""
+
+    def __init__(self, run: str, subscribers: tuple[Subscriber, ...] = ()) -> None:
+        self.run = run
+        self._subscribers = list(subscribers)
+
+    def __call__(self, event: Event) -> None:
+        for subscriber in tuple(self._subscribers):
+            try:
+                subscriber(event)
+            except Exception:
+                self._subscribers.remove(subscriber)
+                log.exception("subscriber %r failed and gets no more events of run %s", subscriber, event.run)

@@ -1,0 +1,153 @@
+"""What is said to a model and what comes back: messages, tool calls, requests, replies."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Purpose = Literal["task", "instruction", "reply", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message: base64 data and its media type (``image/png``)."""
+
+    data: str
+    media_type: str = "image/png"
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Image:
+        """Read a picture from ``path``; the media type follows from its suffix."""
+        media_type = mimetypes.guess_type(str(path))[0] or "image/png"
+        return cls(base64.b64encode(Path(path).read_bytes()).decode("ascii"), media_type)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model's wish to run a tool: the tool's name and its JSON arguments."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it: name, description and the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn.
+
+    ``purpose`` says what the turn is for (the task itself, an instruction of the method, a reply, a tool's result),
+    so that a small model can find the question among them.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | tuple[Text | Image, ...]
+    purpose: Purpose = "task"
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text of the turn, pictures left out."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if isinstance(part, Text))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The pictures of the turn."""
+        return () if isinstance(self.content, str) else tuple(p for p in self.content if isinstance(p, Image))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a model is asked.
+
+    ``seeds`` holds one seed per sample: ``n`` is its length. ``prefix`` is exact text that the reply must continue.
+    ``schema`` is the JSON schema the reply must satisfy. A model refuses what its capabilities do not declare.
+    """
+
+    messages: tuple[Message, ...]
+    seeds: tuple[int, ...] = (0,)
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    logprobs: bool = False
+    prefix: str = ""
+
+    @property
+    def n(self) -> int:
+        """How many samples are wanted."""
+        return len(self.seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a call: read, written, and how many of the read ones came from the provider's cache."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cached: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cached + other.cached)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reply: its text or its tool calls, the sum of its log-probabilities where known, and why it ended."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    logprob: float | None = None
+    finish: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer to one request: its samples and what they cost together."""
+
+    samples: tuple[Sample, ...]
+    usage: Usage = field(default_factory=Usage)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a model can do; whatever it does not declare is refused before a call.
+
+    ``only`` names the one format that a narrow model writes (``sql``): it plays no other role and reads no
+    instructions. Empty for a general chat model.
+    """
+
+    only: str = ""
+    images: bool = False
+    n: bool = False
+    stop: bool = True
+    seed: bool = False
+    tools: bool = False
+    schema: bool = False
+    logprobs: bool = False
+    prefix: bool = False

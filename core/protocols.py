@@ -1,0 +1,72 @@
+"""The four seams on one screen: Model, Tool, Verifier, Policy. Anything with these shapes plugs in, by name or object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from .messages import Capabilities, Reply, Request, ToolCall, ToolSpec
+from .search import Candidate, Proposal, Search, ToolRun, Verdict
+from .task import Task
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Turns a request into samples. Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't."""
+
+    name: str
+    capabilities: Capabilities
+
+    async def generate(self, request: Request) -> Reply: ...
+
+
+class Session(Protocol):
+    """A tool at work for one candidate."""
+
+    async def act(self, call: ToolCall) -> ToolRun: ...
+
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """Something a candidate may run. ``open`` replays ``actions`` that were recorded, so that state survives a kill."""
+
+    spec: ToolSpec
+
+    async def open(self, actions: Sequence[ToolCall] = ()) -> Session: ...
+
+
+class Context(Protocol):
+    """What a verifier may use: models by role, through the run's gateway, journal and budget."""
+
+    def model(self, role: str) -> Model: ...
+
+
+class Verifier(Protocol):
+    """Judges a candidate without ever seeing gold (except one named ``oracle``)."""
+
+    name: str
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict: ...
+
+
+class Policy(Protocol):
+    """A method: pure functions of the search so far. ``propose`` returns [] when done.
+
+    A policy may also have ``enough(search) -> bool``, asked after each verdict of a round: true closes the round, and
+    ``roles``, the roles besides ``proposer`` that it asks for.
+    """
+
+    def propose(self, search: Search) -> list[Proposal]: ...
+
+    def select(self, search: Search) -> Candidate | None: ...
+
+
+class Memory(Protocol):
+    """What recall and learn talk to: ``recall`` gives statistics and text for the prompt, ``learn`` takes a finished
+    search (called again with the same one it must change nothing)."""
+
+    async def recall(self, task: Task) -> Mapping[str, Any]: ...
+
+    async def learn(self, search: Search, best: Candidate | None) -> None: ...

@@ -1,0 +1,31 @@
+"""The nouns as JSON and back. pydantic does the work and is imported on first use, so importing core stays light."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=None)
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def encode(value: Any, kind: Any = None) -> Any:
+    """``value`` as plain JSON data."""
+    return _adapter(kind or type(value)).dump_python(value, mode="json")
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """Plain JSON data as a ``kind`` again; raises ``ValueError`` when it does not fit."""
+    return _adapter(kind).validate_python(data)
+
+
+def dumps(data: Any) -> bytes:
+    """Plain JSON data as one line of canonical bytes (sorted keys, so equal data has equal bytes)."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

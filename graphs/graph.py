@@ -1,0 +1,156 @@
+"""The one graph: recall → refine ⇉ [propose ⇄ execute → verify] ⇉ refine → … → select → learn."""
+
+from __future__ import annotations
+
+import operator
+from functools import lru_cache
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+
+from ..core.errors import BudgetSpent, JournalMismatch, UsageError
+from ..core.events import AttemptEnded
+from ..core.search import Attempt, Candidate, Proposal, Result
+from .attempt import build as build_attempt
+from .run import Run, broken
+
+
+class State(TypedDict, total=False):
+    """What flows between the rounds."""
+
+    attempts: Annotated[list[Attempt], operator.add]
+    round: int
+    stopped: str
+    result: Result
+
+
+class One(TypedDict):
+    """What one attempt is given."""
+
+    proposal: Proposal
+    round: int
+    parents: tuple[Attempt, ...]
+
+
+async def recall(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Ask memory for what earlier tasks taught; recorded, so a resumed run recalls the same."""
+    run = runtime.context
+    assert run.memory is not None
+    found = run.log.get("recall", "")
+    if found is None:
+        found = dict(await run.memory.recall(run.task))
+        run.log.put("recall", "", found)
+    run.recall(found)
+    return {}
+
+
+async def refine(state: State, runtime: Runtime[Run]) -> Command[str]:
+    """Close the round that has ended, ask the policy for the next, fan out one attempt each."""
+    run, attempts, number = runtime.context, state.get("attempts", []), state.get("round", 0)
+    spend = run.close(attempts)
+    search = run.search(attempts, number, spend)
+    proposals, stopped = run.plan(search)
+    if not proposals:
+        return Command(update={"stopped": stopped}, goto="select")
+    run.open(search, proposals)
+    by_id = {a.id: a for a in attempts}
+    sends = [
+        Send("attempt", One(proposal=p, round=number, parents=tuple(by_id[i] for i in p.parents if i in by_id)))
+        for p in proposals
+    ]
+    return Command(update={"round": number + 1}, goto=sends)
+
+
+async def attempt(state: One, runtime: Runtime[Run]) -> dict[str, Any]:
+    """One attempt, within its round: restored where it is recorded, else run; cancelled ones leave nothing."""
+    run, proposal = runtime.context, state["proposal"]
+    assert run.round is not None
+    if run.round.recorded is not None and proposal.id in run.round.recorded:
+        ended = run.round.recorded[proposal.id]
+    else:
+        ended = await run.round.run(lambda: _work(run, state))
+    if ended is None:
+        return {"attempts": []}
+    run.emit(AttemptEnded(run=run.id, id=f"{run.id}/attempt/{proposal.id}", attempt=ended, spend=run.budget.spend))
+    return {"attempts": [ended]}
+
+
+async def _work(run: Run, state: One) -> Attempt | None:
+    """Run the attempt's sub-graph. What breaks around it becomes an ``infra_error``, so that its siblings live on."""
+    proposal = state["proposal"]
+    restored = run.restored(proposal)
+    if restored is not None:
+        return restored
+    desk = run.gateway.bind(proposal.id, run.groups.get(proposal.id))
+    work = {**state, "desk": desk, "sessions": {}}
+    try:
+        ended: Attempt = (await _attempt_graph().ainvoke(work, context=run))["ended"]
+    except BudgetSpent as error:
+        run.spent = error.limit
+        return None
+    except (UsageError, JournalMismatch):
+        raise
+    except Exception as error:
+        return broken(proposal, state["round"], str(error) or type(error).__name__)
+    finally:
+        desk.leave()
+        for session in work["sessions"].values():
+            await session.close()
+    run.record(ended)
+    return ended
+
+
+async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Let the policy pick; say why the run ended."""
+    run, attempts = runtime.context, state.get("attempts", [])
+    spend = run.budget.spend
+    chosen = run.policy.select(run.search(attempts, state.get("round", 0), spend))
+    stopped = state["stopped"]
+    if stopped == "done" and chosen is not None and chosen.verdict.outcome == "passed":
+        stopped = "passed"
+    result = Result(
+        run_id=run.id,
+        answer=chosen.answer if chosen else None,
+        best=chosen,
+        attempts=tuple(attempts),
+        spend=spend,
+        stopped=stopped,
+    )
+    return {"result": result}
+
+
+async def learn(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
+    """Hand memory the finished search, where a verifier has judged at least one candidate."""
+    run, result = runtime.context, state["result"]
+    assert run.memory is not None
+    if any(isinstance(a, Candidate) and a.verdict.score is not None for a in result.attempts):
+        await run.memory.learn(run.search(list(result.attempts), state.get("round", 0), result.spend), result.best)
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _attempt_graph() -> Any:
+    return build_attempt()
+
+
+@lru_cache(maxsize=2)
+def build(with_memory: bool = False) -> Any:
+    """The compiled graph; without a memory, recall and learn are absent."""
+    graph = StateGraph(State, context_schema=Run)
+    graph.add_node("refine", refine, destinations=("attempt", "select"))
+    graph.add_node("attempt", attempt, input_schema=One)
+    graph.add_node("select", select)
+    graph.add_edge("attempt", "refine")
+    if with_memory:
+        graph.add_node("recall", recall)
+        graph.add_node("learn", learn)
+        graph.add_edge(START, "recall")
+        graph.add_edge("recall", "refine")
+        graph.add_edge("select", "learn")
+        graph.add_edge("learn", END)
+    else:
+        graph.add_edge(START, "refine")
+        graph.add_edge("select", END)
+    return graph.compile()

@@ -1,0 +1,29 @@
+"""Best-of-N: N independent proposals, the best by the verifier's score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.search import Candidate, Proposal, Search
+from .common import best, perfect
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """``n`` independent proposals in one round. With ``early_stop`` a candidate with the full score cancels the rest."""
+
+    n: int = 8
+    temperature: float = 0.7
+    early_stop: bool = True
+
+    def propose(self, search: Search) -> list[Proposal]:
+        """All at once, then nothing more."""
+        return [] if search.attempts else [Proposal(temperature=self.temperature) for _ in range(self.n)]
+
+    def select(self, search: Search) -> Candidate | None:
+        """The best by score; the first among equals."""
+        return best(search.candidates)
+
+    def enough(self, search: Search) -> bool:
+        """Whether a candidate has the full score."""
+        return self.early_stop and perfect(best(search.candidates))

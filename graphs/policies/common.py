@@ -1,0 +1,27 @@
+"""What policies share: ordering candidates by verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.search import Candidate
+
+
+def scored(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates that count: those lost to infrastructure errors are left out."""
+    return [c for c in candidates if c.verdict.outcome != "infra_error"]
+
+
+def best(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The first candidate with the highest score: a later one replaces it only with a strictly higher score."""
+    return max(scored(candidates), key=lambda c: c.score, default=None)
+
+
+def worst(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The first candidate with the lowest score."""
+    return min(scored(candidates), key=lambda c: c.score, default=None)
+
+
+def perfect(candidate: Candidate | None) -> bool:
+    """Whether nothing can score higher: passed with the full score."""
+    return candidate is not None and candidate.verdict.outcome == "passed" and candidate.score >= 1.0

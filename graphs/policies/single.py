@@ -1,0 +1,23 @@
+"""One proposal, taken as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core.search import Candidate, Proposal, Search
+from .common import best
+
+
+@dataclass(frozen=True)
+class Single:
+    """One proposal at ``temperature`` (0 = the model's most likely answer)."""
+
+    temperature: float = 0.0
+
+    def propose(self, search: Search) -> list[Proposal]:
+        """The one proposal, then nothing more."""
+        return [] if search.attempts else [Proposal(temperature=self.temperature)]
+
+    def select(self, search: Search) -> Candidate | None:
+        """The one candidate."""
+        return best(search.candidates)

@@ -1,0 +1,120 @@
+"""How a run is written down so that another process can take it up: names where there are names, and a clear word
+where an object has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import UsageError
+from ..core.journal import Journal, RunLog, read
+from ..core.registry import load
+from ..core.wire import encode
+from .strategies import Strategy
+
+if TYPE_CHECKING:
+    from .solve import Plan
+
+
+@lru_cache(maxsize=None)
+def journal_in(folder: Path) -> Journal:
+    """This process's journal below a data folder; there is one, closed when the process ends."""
+    import atexit
+
+    journal = Journal(folder / "journals")
+    atexit.register(journal.close)
+    return journal
+
+
+def open_log(
+    run_id: str,
+    home: Path | None,
+    *,
+    resume: bool = False,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
+) -> RunLog:
+    """The log of a run: in the journal below ``home``, without one in memory, or out of the recording ``replay``."""
+    if replay is not None:
+        return _recording(run_id, Path(replay))
+    if resume and home is not None:
+        return journal_in(home).resume(run_id)
+    log = RunLog(run_id) if home is None else journal_in(home).start(run_id)
+    log.written = [] if record is not None else None
+    return log
+
+
+def _recording(run_id: str, path: Path) -> RunLog:
+    if not path.is_file():
+        raise UsageError(f"there is no recording {path}; make one with --record {path}")
+    records = {(r.kind, r.key): r for r in read(path)}
+    if not records:
+        raise UsageError(f"{path} is not a recording of a run")
+    return RunLog(run_id, records, replaying=True)
+
+
+def header(plan: Plan) -> Mapping[str, Any]:
+    """What was asked, as plain data. Objects stand as ``package.module:Name`` where they can be imported, else none."""
+    policy = plan.strategy.make()
+    full = Strategy.of(policy).parameters
+    return {
+        "version": _version(),
+        "task": encode(plan.task),
+        "strategy": {"name": plan.strategy.name, "parameters": encode(dict(full), dict[str, Any])},
+        "models": {role: m if isinstance(m, str) else _path(m) for role, m in plan.models.items()},
+        "verify": plan.verify if isinstance(plan.verify, str) or plan.verify is None else _path(plan.verify),
+        "unnamed": [n for n in ("verify", "output") if _unnamed(getattr(plan, n))]
+        + (["gold"] if plan.gold is not None else [])
+        + (["model"] if any(_unnamed(m) for m in plan.models.values()) else [])
+        + (["tools"] if plan.tools else [])
+        + (["memory"] if plan.memory is not None else []),
+        "output": None if plan.output is None else _path(plan.output),
+        "seed": plan.seed,
+    }
+
+
+def _version() -> str:
+    try:
+        return version("veriloop")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _path(value: Any) -> str | None:
+    """The import path of a function or class, if importing it gives the same object."""
+    name, module = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")
+    if not name or module == "__main__" or "<" in name:
+        return None
+    try:
+        return f"{module}:{name}" if load(f"{module}:{name}") is value else None
+    except UsageError:
+        return None
+
+
+def _unnamed(value: Any) -> bool:
+    return value is not None and not isinstance(value, str) and _path(value) is None
+
+
+def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """The parts of a plan from its header, with what the caller gives again in place of what a file cannot hold."""
+    missing = [name for name in said["unnamed"] if given.get(name) is None]
+    if missing:
+        raise UsageError(
+            f"run {run_id} used objects that no file can hold ({', '.join(missing)}); "
+            f"resume it from code: veriloop.resume({run_id!r}, {', '.join(f'{m}=…' for m in missing)})"
+        )
+    output = said["output"]
+    return {
+        "strategy": Strategy(said["strategy"]["name"], said["strategy"]["parameters"]),
+        "models": given.get("model") or said["models"],
+        "verify": given.get("verify", said["verify"]),
+        "output": given.get("output") or (load(output) if output else None),
+        "gold": given.get("gold"),
+        "tools": given.get("tools", ()),
+        "memory": given.get("memory"),
+    }
+
+

@@ -1,0 +1,87 @@
+"""Strategies: named presets of a policy with its parameters, recorded in full with every run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from ..core.errors import UsageError
+from ..core.protocols import Policy
+from ..core.registry import resolve
+
+_HERE = f"{__package__}.policies"
+KNOWN = {
+    "single": f"{_HERE}.single:Single",
+    "best_of_n": f"{_HERE}.best_of_n:BestOfN",
+    "self_refine": f"{_HERE}.self_refine:SelfRefine",
+    "iad": f"{_HERE}.iad:IAD",
+}
+UNVERIFIED = ("self_refine",)
+"""Strategies that by definition work without a verifier, unless the user asks for one."""
+VERIFIED = ("best_of_n", "iad")
+"""Strategies that are nothing without a verifier."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A policy by name with the parameters that differ from its defaults, or a ready policy object."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    policy: Policy | None = None
+
+    @classmethod
+    def of(cls, wanted: str | Strategy | Policy, **parameters: Any) -> Strategy:
+        """The strategy that a name, a strategy or a policy object stands for."""
+        if isinstance(wanted, Strategy):
+            return wanted
+        if isinstance(wanted, str):
+            return cls(wanted, parameters)
+        values: dict[str, Any] = {}
+        if dataclasses.is_dataclass(wanted):
+            values = {f.name: getattr(wanted, f.name) for f in dataclasses.fields(cast(Any, wanted))}
+        return cls(_name(wanted), values, wanted)
+
+    def make(self) -> Policy:
+        """The policy. Raises ``UsageError`` for an unknown name or a parameter that is unknown or of a wrong kind."""
+        if self.policy is not None:
+            return self.policy
+        made = resolve("strategies", self.name, KNOWN)
+        if not isinstance(made, type):
+            return made
+        known = {f.name: f for f in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
+        for name in self.parameters:
+            if name not in known:
+                raise UsageError(f"strategy {self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+        return _validated(self.name, made, self.parameters)
+
+
+def _name(policy: Policy) -> str:
+    kind = type(policy)
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, known in KNOWN.items() if known == path), path)
+
+
+def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(made).validate_python(dict(parameters))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"strategy {name}: {where} = {first['input']!r}: {first['msg']}") from error
+
+
+def proposals(name: str, total: int) -> dict[str, int]:
+    """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width)."""
+    if name in ("best_of_n", "self_refine"):
+        return {"n": total}
+    if name == "iad":
+        width = 2 if total % 2 == 0 else 1
+        return {"rounds": total // width, "width": width}
+    if name == "single" and total == 1:
+        return {}
+    raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")

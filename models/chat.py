@@ -1,0 +1,160 @@
+"""Chat Completions as data: a request as its JSON body, a response's JSON as samples. No network here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from ..core.errors import UsageError
+from ..core.messages import Image, Message, Request, Sample, ToolCall, Usage
+from .schema import is_strict
+
+Json = Mapping[str, Any]
+TOKEN_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""The two names of the limit on written tokens; a server that refuses one knows the other."""
+KNOBS = ("temperature", "top_p", "seed", "n", "stop", *TOKEN_LIMITS)
+"""Parameters a request can do without."""
+FEATURES = {"tools": "tools", "response_format": "schema", "logprobs": "logprobs"}
+"""Parameters a request cannot do without, and the capability that each stands for."""
+OUT_OF_RANGE = re.compile(
+    r"\brange\b|between|too (large|long|small|big|many|high)|(less|greater|more|fewer) than|at (most|least)"
+    r"|maximum|minimum|above|below|non-negative|positive|invalid schema|[<>]=?",
+    re.IGNORECASE,
+)
+"""A 400 that says so finds fault with a value; it does not refuse the parameter."""
+
+
+def body(request: Request, model: str, limit: str, seeded: bool) -> dict[str, Any]:
+    """The JSON body that asks for ``request``; ``limit`` is the name under which the limit on tokens goes.
+
+    Seeds go as their lower 31 bits, which every server's integer type holds.
+    """
+    optional = {
+        "n": request.n if request.n > 1 else None,
+        "seed": request.seeds[0] & 0x7FFFFFFF if seeded else None,
+        "top_p": request.top_p if request.top_p != 1.0 else None,
+        "stop": list(request.stop) or None,
+        "tools": [_tool(spec.name, spec.description, spec.parameters) for spec in request.tools] or None,
+        "response_format": _format(request.schema) if request.schema is not None else None,
+        "logprobs": True if request.logprobs else None,
+    }
+    return {
+        "model": model,
+        "messages": [_message(message) for message in request.messages],
+        "temperature": request.temperature,
+        limit: request.max_tokens,
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _tool(name: str, description: str, parameters: Json) -> Json:
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+
+
+def _format(schema: Json) -> Json:
+    return {"type": "json_schema", "json_schema": {"name": "output", "schema": schema, "strict": is_strict(schema)}}
+
+
+def _message(message: Message) -> Json:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": _text_only(message)}
+    if message.role == "assistant" and message.tool_calls:
+        calls = [_call(call) for call in message.tool_calls]
+        return {"role": "assistant", "content": message.text or None, "tool_calls": calls}
+    if message.role == "user" and message.images:
+        return {"role": "user", "content": [_part(part) for part in message.content]}
+    return {"role": message.role, "content": _text_only(message)}
+
+
+def _text_only(message: Message) -> str:
+    if message.images:
+        raise UsageError(f"chat completions take pictures in user messages only, not in a {message.role} message")
+    return message.text
+
+
+def _call(call: ToolCall) -> Json:
+    function = {"name": call.name, "arguments": json.dumps(dict(call.arguments))}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _part(part: Any) -> Json:
+    if isinstance(part, Image):
+        return {"type": "image_url", "image_url": {"url": f"data:{part.media_type};base64,{part.data}"}}
+    return {"type": "text", "text": part.text}
+
+
+def refused_parameter(body: Json, param: object, words: str) -> str | None:
+    """Which parameter of ``body`` a 400 refuses, by its ``param`` field or else by what it says."""
+    droppable = [name for name in (*KNOBS, *FEATURES) if name in body]
+    if isinstance(param, str) and param:
+        named = param if param in droppable else None
+    else:
+        # The name stands alone: not within a word, an escaped newline, or a path such as tools[0].function.
+        places = {name: re.search(rf"(?<![\w\\.]){name}(?![\w\[.])", words) for name in droppable}
+        found = {name: place.start() for name, place in places.items() if place}
+        named = min(found, key=lambda name: found[name], default=None)
+    return None if named != "n" and OUT_OF_RANGE.search(words) else named
+
+
+def without(body: Json, name: str) -> dict[str, Any]:
+    """``body`` without a refused parameter; the limit on tokens goes under its other name instead."""
+    rest = {key: value for key, value in body.items() if key != name}
+    return {**rest, TOKEN_LIMITS[name]: body[name]} if name in TOKEN_LIMITS else rest
+
+
+def usage(data: Json) -> Usage:
+    """The tokens a response reports; zeros where it reports none."""
+    told = _mapping(data.get("usage"))
+    cached = _mapping(told.get("prompt_tokens_details")).get("cached_tokens")
+    return Usage(told.get("prompt_tokens") or 0, told.get("completion_tokens") or 0, cached or 0)
+
+
+def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
+    """The usable choices of a response, cut at ``stop`` (some servers ignore it or leave the stop text in)."""
+    choices = data.get("choices")
+    if not isinstance(choices, list):
+        return []
+    found = [_sample(_mapping(choice), stop) for choice in cast("list[object]", choices)]
+    return [sample for sample in found if sample is not None]
+
+
+def cut(text: str, stop: Sequence[str]) -> str:
+    """``text`` up to the first of the ``stop`` texts in it."""
+    return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
+
+
+def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
+    message = _mapping(choice.get("message"))
+    content, refusal = message.get("content"), message.get("refusal")
+    finish = choice.get("finish_reason") or "stop"
+    if isinstance(refusal, str) and not content:
+        content, finish = refusal, "refusal"
+    calls = message.get("tool_calls") or []
+    if not message or not isinstance(content or "", str) or not isinstance(calls, list):
+        return None
+    tool_calls = tuple(_tool_call(_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
+    return Sample(cut(content or "", stop), tool_calls, _logprob(choice), str(finish))
+
+
+def _tool_call(call: Json, index: int) -> ToolCall:
+    function = _mapping(call.get("function"))
+    raw = function.get("arguments") or "{}"
+    try:
+        arguments = json.loads(raw) if isinstance(raw, str) else raw
+    except ValueError:
+        arguments = None
+    if not isinstance(arguments, dict):
+        # The model's slip, not the endpoint's: the tool's own check of its arguments tells the model.
+        arguments = {"invalid_json": raw}
+    return ToolCall(str(function.get("name") or ""), cast("Json", arguments), str(call.get("id") or f"call_{index}"))
+
+
+def _logprob(choice: Json) -> float | None:
+    tokens = _mapping(choice.get("logprobs")).get("content")
+    return sum(token["logprob"] for token in cast("list[Json]", tokens)) if isinstance(tokens, list) else None
+
+
+def _mapping(value: object) -> Json:
+    return cast("Json", value) if isinstance(value, dict) else {}

@@ -1,0 +1,57 @@
+"""The text side of the embedded models, shared by training and inference.
+
+A question is brought into one plain form (lower case, no punctuation, numbers written out), and SQL is
+written for the tokenizer with a blank after each opening quote, so that the first word of a quoted value
+has the same tokens as the same word in the question; `restore` removes that blank again.
+"""
+
+from __future__ import annotations
+
+import re
+
+QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
+SPECIALS = (END, QUESTION, ANSWER)
+
+_SCALES = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000, "m": 1_000_000}
+_SCALED = re.compile(r"\b(\d+(?:\.\d+)?) ?(thousand|million|billion|k|m)\b")
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"[‘’`´]"), "'"),
+    (re.compile(r"[“”\"?!;:()\[\]{}|<>=*]"), " "),
+    (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),
+    (re.compile(r"\bu\. ?s\. ?a\b\.?"), "usa"),
+    (re.compile(r"\bu\. ?s\b\.?"), "us"),
+    (re.compile(r"\bd\. ?c\b\.?"), "dc"),
+    (re.compile(r"\bmt\b\.?"), "mount"),
+    (re.compile(r"\bst\b\.?(?= )"), "st."),
+    (re.compile(r"s'(?=\s|$)"), "s 's"),
+    (re.compile(r" ?'s\b"), " 's"),
+    (re.compile(r"(?<!\w)'(?!s\b)|(?<!s)'(?!\w)"), " "),
+    (re.compile(r"(?<!\bst)\.(?=\s|$)|,"), " "),
+    (re.compile(r"\s-+\s|/"), " "),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def _scaled(match: re.Match[str]) -> str:
+    return str(round(float(match[1]) * _SCALES[match[2]]))
+
+
+def normalise(question: str) -> str:
+    """The plain form of a question that the model was trained on."""
+    text = question.lower()
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return _SCALED.sub(_scaled, text).strip()
+
+
+def spaced(sql: str) -> str:
+    """SQL as the tokenizer reads it: a blank in front, and one after each opening quote."""
+    parts = (" " + sql).split("'")
+    return "'".join(" " + part if index % 2 and index < len(parts) - 1 or index % 2 and part else part
+                    for index, part in enumerate(parts))
+
+
+def restore(text: str) -> str:
+    """The exact SQL for tokenizer text: the inverse of `spaced`, but for the blank in front."""
+    parts = text.split("'")
+    return "'".join(part[1:] if index % 2 and part.startswith(" ") else part for index, part in enumerate(parts))

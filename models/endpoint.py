@@ -1,0 +1,146 @@
+"""What backends over HTTP share: one client per event loop, and errors that say in one line what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Generic, TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from ..core.errors import ModelError, TransientModelError
+
+T = TypeVar("T")
+LONGEST_MESSAGE = 300
+"""Characters of a server's own words that an error repeats."""
+
+
+class PerLoop(Generic[T]):
+    """One client per running event loop, closed when its loop ends.
+
+    A client's sockets belong to the loop that opened them, so a model used from several loops (a background loop,
+    ``asyncio.run`` twice) needs one each.
+    """
+
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[object]]) -> None:
+        self._make = make
+        self._close = close
+        self._open: dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[T, None]]] = {}
+
+    async def get(self) -> T:
+        """The running loop's client, made on first use."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._open:
+            # A suspended asynchronous generator is closed by its loop: by asyncio.run and Runner at the end (they call
+            # loop.shutdown_asyncgens), by the finalizer hook if this object is dropped earlier.
+            keeper = self._keep(loop)
+            self._open[loop] = (await anext(keeper), keeper)
+        return self._open[loop][0]
+
+    async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[T, None]:
+        client = self._make()
+        try:
+            yield client
+        finally:
+            self._open.pop(loop, None)
+            await self._close(client)
+
+    async def aclose(self) -> None:
+        """Close the running loop's client now; the next call makes a new one."""
+        entry = self._open.get(asyncio.get_running_loop())
+        if entry is not None:
+            await entry[1].aclose()
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Who is called: the model's name, the address, and the setting that holds the key (``secret``, never shown)."""
+
+    model: str
+    url: str
+    key_setting: str
+    secret: str
+
+    @property
+    def shown(self) -> str:
+        """The address without credentials."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+    def say(self, text: str) -> str:
+        """``text`` as one line without the key."""
+        line = " ".join(text.split())
+        return line.replace(self.secret, "[key]") if self.secret else line
+
+    def broken(self, what: str) -> ModelError:
+        """The endpoint answered, but not with what was asked for."""
+        return ModelError(self.say(f"{self.shown} gave no usable reply: {what}; is this a chat completions server?"))
+
+    def refused(self, status: int, headers: Mapping[str, str], words: str, quota: bool = False) -> ModelError:
+        """An HTTP status of 400 or more as the error it stands for. ``words`` is what the server said."""
+        words = self.say(words)[:LONGEST_MESSAGE]
+        said = f" ({status}): {words}" if words else f" ({status})"
+        if status == 401:
+            return ModelError(self.say(f"{self.shown} does not accept the key{said}; check {self.key_setting}"))
+        if status == 403:
+            return ModelError(self.say(f"{self.shown} does not allow {self.model} to this key{said}"))
+        if status == 404:
+            hint = "check the model's name and the path of the base url (most end in /v1)"
+            return ModelError(self.say(f"{self.shown} does not know {self.model}{said}; {hint}"))
+        if quota:
+            return ModelError(self.say(f"{self.shown} says that the quota is spent{said}; check the account's plan"))
+        if status in (408, 409, 429) or status >= 500:
+            verb = "asks to slow down" if status == 429 else "failed"
+            return TransientModelError(self.say(f"{self.shown} {verb}{said}"), retry_after(headers))
+        return ModelError(self.say(f"{self.shown} refuses the request to {self.model}{said}"))
+
+    def unreachable(self, error: BaseException, connect: float, total: float) -> ModelError:
+        """A connection or time-out fault as the error it stands for, from the innermost cause that is known."""
+        causes = _causes(error)
+        # Classes by name: the HTTP library below an SDK is not ours to import.
+        kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
+        if "ClientConnectorCertificateError" in kinds or "SSLCertVerificationError" in kinds:
+            return ModelError(self.say(f"{self.shown} shows a certificate that cannot be verified: {causes[-1]}"))
+        if "ClientConnectorDNSError" in kinds or "gaierror" in kinds:
+            reason = "unknown host; check the base url and the network"
+        elif "ConnectionRefusedError" in kinds:
+            reason = "connection refused; is the server running?"
+        elif "ConnectionTimeoutError" in kinds:
+            reason = f"no connection within {connect:g} s; is the server running?"
+        elif "TimeoutError" in kinds:
+            return TransientModelError(self.say(f"{self.shown} gave no answer within {total:g} s"))
+        elif kinds & {"ServerDisconnectedError", "ClientPayloadError", "ConnectionResetError"}:
+            return TransientModelError(self.say(f"{self.shown} closed the connection before it had answered"))
+        else:
+            reason = f"{str(causes[-1]) or type(causes[-1]).__name__}; is the server running?"
+        return TransientModelError(self.say(f"cannot reach {self.shown}: {reason}"))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait that a response asks for (``retry-after-ms``, ``retry-after`` in seconds or as a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        try:
+            seconds = float(value) / unit if value else math.nan
+        except ValueError:
+            seconds = _until(cast(str, value))
+        if math.isfinite(seconds):
+            return max(seconds, 0.0)
+    return None
+
+
+def _until(date: str) -> float:
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found = [error]
+    while (cause := found[-1].__cause__) is not None and cause not in found:
+        found.append(cause)
+    return found

@@ -1,0 +1,180 @@
+"""Any Chat Completions endpoint: OpenAI's own, vLLM, Ollama, llama.cpp, ``transformers serve``.
+
+Retries are the gateway's. What a server refuses by name is learned: the request goes again without it, and every reply
+that did without it says so. Not covered: streaming, the Responses API, audio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from ..core.errors import CapabilityError, ModelError, UsageError
+from ..core.messages import Capabilities, Reply, Request, Usage
+from . import chat
+from .capabilities import refuse
+from .endpoint import Endpoint, PerLoop
+
+if TYPE_CHECKING:
+    from httpx2 import Response
+    from openai import APIStatusError, AsyncOpenAI
+    from openai._types import RequestOptions
+
+OFFICIAL = "https://api.openai.com/v1"
+OFFERED = Capabilities(images=True, n=True, seed=True, tools=True, schema=True, logprobs=True)
+"""What the protocol can say. A given model may do less: pass ``capabilities``."""
+BEARER: RequestOptions = {"security": {"bearer_auth": True}}
+"""The key alone authorises; the SDK would fall back to an administrator's key from the environment."""
+
+
+class OpenAI:
+    """A model behind a Chat Completions endpoint.
+
+    ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``; a server other than OpenAI's needs
+    no key. ``connect`` limits the seconds until the connection stands, ``total`` those of the whole call. Raises
+    ``UsageError`` when the key is missing or the url is none.
+
+    Every reply has exactly ``request.n`` samples: a server that gives fewer choices is asked again for the rest, one
+    sample a request, all at once. If one of those fails, the call fails.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        connect: float = 5.0,
+        total: float = 120.0,
+        capabilities: Capabilities = OFFERED,
+    ) -> None:
+        url = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL).rstrip("/")
+        key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"the base url {url!r} must begin with http:// or https://")
+        if not key and url == OFFICIAL:
+            raise UsageError("OPENAI_API_KEY is not set: set it, or name another server in OPENAI_BASE_URL")
+        if not (key.isascii() and key.isprintable()):
+            raise UsageError("OPENAI_API_KEY holds characters that no key has: copy it again")
+        self.name = f"openai:{model}"
+        self.capabilities = replace(capabilities, prefix=False)
+        self._model = model
+        self._connect = connect
+        self._total = total
+        self._endpoint = Endpoint(self.name, url, "OPENAI_API_KEY", key)
+        self._limit = "max_completion_tokens" if url == OFFICIAL else "max_tokens"
+        self._learned: dict[str, str] = {}
+        self._clients = PerLoop(self._client, lambda client: client.close())
+
+    def _client(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
+
+        timeout = Timeout(self._total, connect=self._connect)
+        http = DefaultAioHttpClient(timeout=timeout)
+        url, key = self._endpoint.url, self._endpoint.secret or "none"
+        return AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, http_client=http, max_retries=0)
+
+    async def aclose(self) -> None:
+        """Close the running loop's connections now; otherwise they are closed when the loop ends."""
+        await self._clients.aclose()
+
+    async def generate(self, request: Request) -> Reply:
+        """Ask for ``request.n`` samples. Cancelling closes the HTTP request."""
+        refuse(self.name, self.capabilities, request)
+        reply = Reply(())
+        if request.n == 1 or "n" not in self._learned:
+            reply = await self._ask(request)
+            if request.n > 1 and len(reply.samples) == 1:
+                self._learned["n"] = f"{self.name} gives one sample a request: the others were asked for one by one"
+        missing = request.seeds[len(reply.samples) :]
+        return await self._top_up(reply, request, missing) if missing else reply
+
+    async def _top_up(self, reply: Reply, request: Request, seeds: tuple[int, ...]) -> Reply:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(replace(request, seeds=(seed,)))) for seed in seeds]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        parts = [reply, *(task.result() for task in tasks)]
+        note = self._learned.get("n", f"{self.name} left out {len(seeds)} samples: they were asked for again")
+        notes = dict.fromkeys((note, *(note for part in parts for note in part.notes)))
+        usage = sum((part.usage for part in parts), Usage())
+        return Reply(tuple(sample for part in parts for sample in part.samples), usage, tuple(notes))
+
+    async def _ask(self, request: Request) -> Reply:
+        """One HTTP request, and one more for each parameter that the server turns out to refuse."""
+        body = chat.body(request, self._model, self._limit, self.capabilities.seed)
+        notes = {name: note for name, note in self._learned.items() if name in body}
+        for name in notes:
+            body = chat.without(body, name)
+        refused: dict[str, str] = {}
+        while not isinstance(answer := await self._post(body), dict):
+            name = self._refused(answer, body)
+            if name is None or name in refused:
+                raise self._error(answer)
+            body = chat.without(body, name)
+            refused[name] = f"{self.name} refuses {name}: {chat.TOKEN_LIMITS.get(name, 'nothing')} was sent instead"
+        self._learned |= refused
+        samples = chat.samples(answer, request.stop)[: request.n]
+        if not samples:
+            raise self._endpoint.broken(f"no choice in {json.dumps(answer)[:200]}")
+        return Reply(tuple(samples), chat.usage(answer), (*notes.values(), *refused.values()))
+
+    async def _post(self, body: Mapping[str, Any]) -> dict[str, Any] | APIStatusError:
+        """The JSON object that comes back, or the refusal if it may be one of a parameter."""
+        from aiohttp import ClientError
+        from httpx2 import Response
+        from openai import APIConnectionError, APIStatusError
+
+        client = await self._clients.get()
+        try:
+            async with asyncio.timeout(self._total):
+                # The SDK's own types are built without validation; plain JSON is checked here, and costs less.
+                response = await client.post("/chat/completions", body=body, cast_to=Response, options=BEARER)
+        except APIStatusError as error:
+            if error.status_code in (400, 422):
+                return error
+            raise self._error(error) from None
+        except (APIConnectionError, ClientError, TimeoutError) as error:
+            raise self._endpoint.unreachable(error, self._connect, self._total) from None
+        return self._parse(response)
+
+    def _parse(self, response: Response) -> dict[str, Any]:
+        try:
+            data = json.loads(response.content)
+        except ValueError:
+            kind = response.headers.get("content-type", "no content type")
+            raise self._endpoint.broken(f"{kind} that is not JSON") from None
+        if not isinstance(data, dict):
+            raise self._endpoint.broken("JSON that is not an object")
+        data = cast("dict[str, Any]", data)
+        if "choices" not in data and isinstance(data.get("error"), dict):
+            # Some routers report their upstream's failure with status 200.
+            error, code = data["error"], data["error"].get("code")
+            raise self._endpoint.refused(code if isinstance(code, int) else 400, {}, str(error.get("message")))
+        return data
+
+    def _refused(self, error: APIStatusError, body: Mapping[str, Any]) -> str | None:
+        """The knob that ``error`` refuses, if any. Raises ``CapabilityError`` where it is more than a knob."""
+        name = chat.refused_parameter(body, error.param, _words(error))
+        if name in chat.FEATURES:
+            self.capabilities = replace(self.capabilities, **{chat.FEATURES[name]: False})
+            raise CapabilityError(self._endpoint.say(f"{self.name} does not offer {name}: {_words(error)[:200]}"))
+        return name
+
+    def _error(self, error: APIStatusError) -> ModelError:
+        quota = error.code == "insufficient_quota"
+        return self._endpoint.refused(error.status_code, error.response.headers, _words(error), quota)
+
+
+def _words(error: APIStatusError) -> str:
+    """What the server said, as text."""
+    said: Any = error.body
+    if isinstance(said, dict):
+        said = cast("dict[str, Any]", said)
+        return str(said.get("message") or json.dumps(said))
+    return str(said or "")

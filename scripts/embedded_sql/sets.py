@@ -1,0 +1,357 @@
+"""Compound noun phrases: places, modified sets, superlatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+try:
+    import modifiers as m
+    from nouns import COUNTRY, NAMES, PLURAL, SINGULAR, Mod, Set, named
+    from phrases import say
+    from sqlparts import KEY, Rows, extreme, most
+except ImportError:  # imported as a package
+    from veriloop.scripts.embedded_sql import modifiers as m
+    from veriloop.scripts.embedded_sql.nouns import COUNTRY, NAMES, PLURAL, SINGULAR, Mod, Set, named
+    from veriloop.scripts.embedded_sql.phrases import say
+    from veriloop.scripts.embedded_sql.sqlparts import KEY, Rows, extreme, most
+
+THINGS = ("city", "city", "river", "mountain", "lake")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way of being first or last: adjectives, noun modifiers and verbs, and the rows that are."""
+
+    tag: str
+    best: str
+    table: str
+    column: str
+    adj: str
+    post: str
+    vp: str
+
+
+MEASURES: dict[str, tuple[tuple[float, Measure], ...]] = {
+    "state": (
+        (3, Measure("area", "MAX", "state", "area", "[largest|biggest|largest|biggest|largest by area|greatest|hugest]",
+                    "with the [largest|biggest|greatest|most] [area|area|land area|size|land]",
+                    "[{is} the largest|{is} the biggest|{is} largest|{is} biggest|{has} the [largest|biggest|greatest|most] [area|land area]"
+                    "|{is} the largest in area|cover{s} the most area|{has} the most land|{is} the largest in size]")),
+        (3, Measure("area", "MIN", "state", "area", "[smallest|smallest|tiniest|smallest by area|littlest]",
+                    "with the [smallest|least|lowest] [area|area|land area|size|land]",
+                    "[{is} the smallest|{is} smallest|{is} the tiniest|{has} the [smallest|least] [area|land area]"
+                    "|{is} the smallest in area|cover{s} the least area|{has} the least land]")),
+        (3, Measure("population", "MAX", "state", "population",
+                    "[most populous|most populated|most populous|largest by population|most peopled|highest population]",
+                    "[with the [largest|highest|greatest|biggest|most] population|with the most [people|inhabitants|residents|citizens]"
+                    "|with most people|having the [largest|highest|greatest] population|that has the [largest|highest|most] population"
+                    "|where the most people live|with the largest number of [people|residents]|that has the most people]",
+                    "[{has} the [largest|highest|greatest|biggest|most] population|{has} the most [people|inhabitants|residents|citizens]"
+                    "|{has} most people|{is} the most populous|{is} the most populated|{has} the largest number of [people|inhabitants]"
+                    "|{has} the highest number of [people|residents]|{has} the greatest number of people|{is} most populated]")),
+        (2.5, Measure("population", "MIN", "state", "population",
+                      "[least populous|least populated|smallest by population|lowest population]",
+                      "[with the [smallest|lowest|least] population|with the [fewest|least] [people|inhabitants|residents|citizens]"
+                      "|having the [smallest|lowest] population|that has the [fewest|least] people|where the fewest people live"
+                      "|with the smallest number of people]",
+                      "[{has} the [smallest|lowest|least] population|{has} the [fewest|least] [people|inhabitants|residents|citizens]"
+                      "|{is} the least populous|{is} the least populated|{has} the smallest number of [people|residents]]")),
+        (2, Measure("density", "MAX", "state", "density",
+                    "[most densely populated|densest|most dense|most thickly populated|most crowded]",
+                    "with the [highest|greatest|largest|most] [population density|density]",
+                    "[{has} the [highest|greatest|largest] [population density|density]|{is} the most densely populated|{is} the densest"
+                    "|{is} most dense|{is} the most dense|{has} the most people per [square mile|area]|{has} the densest population]")),
+        (1.6, Measure("density", "MIN", "state", "density",
+                      "[least densely populated|least dense|most sparsely populated|sparsest|least crowded]",
+                      "with the [lowest|smallest|least|sparsest] [population density|density|population density]",
+                      "[{has} the [lowest|smallest|least|sparsest] [population density|density]|{is} the least dense"
+                      "|{is} the least densely populated|{is} the most sparsely populated|{has} the sparsest population]")),
+        (1.8, Measure("highest", "MAX", "highlow", "highest_elevation", "[highest|highest elevation]",
+                      "[with the highest [point|elevation|elevation|peak]|that has the highest [point|elevation]"
+                      "|containing the highest point|with the greatest elevation|that contains the highest point]",
+                      "[{has} the highest [point|elevation|elevation|peak]|contain{s} the highest point|{has} the greatest elevation"
+                      "|{is} the highest|{is} home to the highest point|{has} the highest maximum elevation]")),
+        (1.4, Measure("lowest", "MIN", "highlow", "lowest_elevation", "[lowest|lowest elevation]",
+                      "[with the lowest [point|elevation|elevation]|that has the lowest [point|elevation]|containing the lowest point"
+                      "|that contains the lowest point]",
+                      "[{has} the lowest [point|elevation|elevation]|contain{s} the lowest point|{is} the lowest"
+                      "|{is} home to the lowest point]")),
+        (0.3, Measure("lowhigh", "MIN", "highlow", "highest_elevation", "",
+                      "[with the lowest highest [point|elevation]|with the smallest highest elevation|whose highest point is the lowest]",
+                      "{has} the [lowest|smallest] highest [point|elevation]")),
+    ),
+    "city": (
+        (4, Measure("pop", "MAX", "city", "population",
+                    "[largest|biggest|largest|biggest|most populous|most populated|largest|biggest|greatest|largest by population]",
+                    "[with the [largest|highest|greatest|biggest|most] population|with the most [people|inhabitants|residents|citizens]"
+                    "|with most people|where the most people live|that has the most people|having the largest population"
+                    "|with the largest number of people]",
+                    "[{is} the largest|{is} the biggest|{has} the [largest|highest|greatest|biggest|most] population|{is} largest"
+                    "|{has} the most [people|inhabitants|residents|citizens]|{is} the most populous|{is} the most populated|{is} biggest"
+                    "|{has} most people|{has} the highest number of people]")),
+        (2.5, Measure("pop", "MIN", "city", "population",
+                      "[smallest|smallest|least populous|least populated|tiniest|smallest by population]",
+                      "[with the [smallest|lowest|least] population|with the [fewest|least] [people|inhabitants|residents|citizens]"
+                      "|that has the fewest people|having the smallest population|with the smallest number of people]",
+                      "[{is} the smallest|{is} smallest|{has} the [smallest|lowest|least] population|{is} the least populated"
+                      "|{has} the [fewest|least] [people|inhabitants|residents|citizens]|{is} the least populous]")),
+    ),
+    "river": (
+        (4, Measure("length", "MAX", "river", "length", "[longest|longest|longest|longest|largest|biggest|greatest]",
+                    "[with the [greatest|longest|largest|most|maximum] length|that is the longest]",
+                    "[{is} the longest|{is} longest|{has} the [greatest|longest|largest] length|{is} the biggest|{is} the largest]")),
+        (2, Measure("length", "MIN", "river", "length", "[shortest|shortest|shortest|shortest|smallest]",
+                    "[with the [shortest|least|smallest] length|that is the shortest]",
+                    "[{is} the shortest|{is} shortest|{has} the [shortest|least|smallest] length|{is} the smallest]")),
+    ),
+    "mountain": (
+        (4, Measure("alt", "MAX", "mountain", "mountain_altitude", "[highest|tallest|highest|tallest|biggest|largest]",
+                    "with the [highest|greatest] [altitude|elevation|height]",
+                    "[{is} the highest|{is} the tallest|{has} the [highest|greatest] [altitude|elevation|height]|{is} highest"
+                    "|{is} tallest|rise{s} the highest]")),
+        (2, Measure("alt", "MIN", "mountain", "mountain_altitude", "[lowest|smallest|shortest|lowest|least tall]",
+                    "with the [lowest|smallest|least] [altitude|elevation|height]",
+                    "[{is} the lowest|{is} the smallest|{is} the shortest|{has} the [lowest|smallest] [altitude|elevation|height]]")),
+    ),
+    "lake": (
+        (4, Measure("area", "MAX", "lake", "area", "[largest|biggest|largest|biggest|greatest]",
+                    "with the [largest|biggest|greatest|most] [area|size|surface area]",
+                    "[{is} the largest|{is} the biggest|{has} the [largest|biggest|greatest] [area|surface area]]")),
+        (2, Measure("area", "MIN", "lake", "area", "[smallest|tiniest|smallest]", "with the [smallest|least] [area|size|surface area]",
+                    "[{is} the smallest|{has} the [smallest|least] [area|surface area]]")),
+    ),
+}
+GROUPS = {
+    # what is counted: table, grouping column, conditions, plural wording
+    "rivers": ("river", "traverse", (), "[rivers|rivers|waterways]", "[running|flowing] through [it|them]"),
+    "majorrivers": ("river", "traverse", ("length > 750",), "major rivers", "[running|flowing] through [it|them]"),
+    "cities": ("city", "state_name", (), "[cities|cities|towns]", ""),
+    "majorcities": ("city", "state_name", ("population > 150000",), "major cities", ""),
+    "mountains": ("mountain", "state_name", (), "[mountains|mountains|peaks]", ""),
+    "lakes": ("lake", "state_name", (), "lakes", ""),
+    "roads": ("road", "state_name", (), "[roads|highways]", ""),
+}
+MOST = "[the most|most|the largest number of|the greatest number of|the highest number of|the maximum number of|the most number of]"
+FEWEST = "[the fewest|the least|fewest|the smallest number of|the lowest number of|the least number of|the minimum number of]"
+
+
+def measure(rng: Random, kind: str) -> Measure:
+    """A way of being first or last of a kind."""
+    weights, options = zip(*MEASURES[kind], strict=True)
+    return rng.choices(options, weights)[0]
+
+
+def place(rng: Random, depth: int) -> Set:
+    """A state or set of states that things can be in."""
+    if depth <= 0 or rng.random() < 0.74:
+        return named(rng, "state")
+    draw = rng.random()
+    if draw < 0.45:
+        return first(rng, "state", depth - 1)
+    if draw < 0.75:
+        return some(rng, "state", depth - 1, mods=[m.border(place(rng, depth - 1))], many=rng.random() < 0.75)
+    return some(rng, "state", depth - 1, many=rng.random() < 0.6)
+
+
+def thing(rng: Random, kind: str, depth: int) -> Set:
+    """One thing: named, or a superlative."""
+    if depth <= 0 or kind == "road" or rng.random() < 0.7:
+        return named(rng, kind, plain=kind != "state")
+    return first(rng, kind, depth - 1)
+
+
+def modifier(rng: Random, kind: str, depth: int) -> Mod:
+    """A random modifier of a kind."""
+    draw = rng.random()
+    if kind == "state":
+        if draw < 0.30:
+            return m.border(place(rng, depth))
+        if draw < 0.46:
+            return m.crossed(thing(rng, "river", depth) if rng.random() < 0.85 else some(
+                rng, "river", 0, mods=[m.major("river")], many=True))
+        if draw < 0.56:
+            return m.contains(thing(rng, rng.choice(("city", "city", "mountain", "lake", "road")), depth))
+        if draw < 0.60:
+            return m.contains(Set("city", "major cities", True, Rows("city", "city_name", ("population > 150000",)), tag="major"))
+        if draw < 0.66:
+            return m.capital(rng)
+        if draw < 0.76:
+            return m.sized(rng, kind)
+        if draw < 0.83:
+            return m.versus(rng, kind, thing(rng, kind, depth))
+        if draw < 0.87:
+            return m.counted(rng, rng.choice(("river", "city", "mountain", "lake", "border")))
+        if draw < 0.90:
+            return m.elevated(rng)
+        if draw < 0.93:
+            return m.pointed(rng)
+        return negative(rng, depth)
+    if kind == "road":
+        return m.located(kind, place(rng, depth)) if draw < 0.9 else m.country(rng, kind)
+    if draw < 0.66:
+        return m.located(kind, place(rng, depth))
+    if draw < 0.72:
+        return m.country(rng, kind)
+    if draw < 0.82:
+        return m.sized(rng, kind)
+    if draw < 0.91:
+        return m.versus(rng, kind, thing(rng, kind, depth))
+    if draw < 0.94 and kind == "river":
+        return m.crossing(rng)
+    return m.outside(kind, place(rng, min(depth, 1)))
+
+
+def negative(rng: Random, depth: int) -> Mod:
+    """A negated modifier of states."""
+    draw = rng.random()
+    if draw < 0.4:
+        return m.border(place(rng, min(depth, 1)), negated=True)
+    if draw < 0.6:
+        return m.crossed(named(rng, "river", plain=True), negated=True)
+    kind = rng.choice(("river", "city", "city", "mountain", "lake"))
+    if kind == "river":
+        word = say(rng, "[rivers|river|a river|any rivers]")
+        every = Set("river", word, True, Rows("river", "river_name"), tag="any")
+        if rng.random() < 0.4:
+            every = Set("river", "major rivers", True, Rows("river", "river_name", ("length > 750",)), tag="major")
+        via = Rows("river", "traverse", every.rows.where)
+        return Mod("-hasriver", f"state_name NOT IN ({via.select()})",
+                   "[with no|without|that have no|with no|which have no|that do not have|lacking|not crossed by|not traversed by"
+                   "|that are not traversed by] {x}",
+                   "[{has} no|{do} not have|lack{s}|{do}n't have|contain{s} no|{is} not traversed by|{is} not crossed by] {x}", x=every.text)
+    if kind == "city":
+        return m.contains(Set(kind, "major cities", True, Rows(kind, "city_name", ("population > 150000",)), tag="major"), negated=True)
+    return m.contains(Set(kind, {"mountain": "mountains", "lake": "lakes"}[kind], True, Rows(kind, KEY[kind]), tag="any"), negated=True)
+
+
+def modifiers(rng: Random, kind: str, depth: int) -> list[Mod]:
+    """One modifier or two."""
+    found = [modifier(rng, kind, depth)]
+    if rng.random() < 0.14:
+        other = modifier(rng, kind, 0)
+        if other.tag != found[0].tag:
+            found.append(other)
+    if kind in ("city", "river") and rng.random() < 0.13 and not any(x.tag.startswith(("pop", "len", "vs")) for x in found):
+        found.append(m.major(kind))
+    return found
+
+
+def rows_of(kind: str, mods: list[Mod]) -> Rows:
+    """The rows that all modifiers leave."""
+    real = [mod for mod in mods if mod.cond]
+    if len(real) == 1 and real[0].via is not None:
+        return real[0].via
+    return Rows(kind, KEY[kind], tuple(mod.cond for mod in real))
+
+
+def described(rng: Random, kind: str, mods: list[Mod], many: bool) -> str:
+    """A noun with its modifiers, without article."""
+    noun = say(rng, PLURAL[kind] if many else SINGULAR[kind])
+    pre, post = [], []
+    for mod in mods:
+        if mod.heads and len(mods) == 1 and many and rng.random() < 0.10:
+            return mod.word(rng, mod.heads)
+        if mod.pre == "major" or (mod.pre and rng.random() < 0.06):
+            pre.append(mod.pre)
+        elif mod.vp and rng.random() < 0.22:
+            post.append(rng.choice(("that", "that", "which")) + " " + mod.word(rng, mod.vp, many))
+        else:
+            post.append(mod.word(rng, mod.post, many))
+    joint = " and " if rng.random() < 0.4 else " "
+    return " ".join([*pre, noun, joint.join(post)]).strip()
+
+
+def some(rng: Random, kind: str, depth: int, mods: list[Mod] | None = None, many: bool = True) -> Set:
+    """A set of things of a kind with modifiers."""
+    mods = modifiers(rng, kind, depth) if mods is None else mods
+    article = say(rng, "[the|the|the|all|all the|each of the|]" if many else "[the|the|a]")
+    return Set(kind, f"{article} {described(rng, kind, mods, many)}".strip(), many, rows_of(kind, mods),
+               tag="(" + "+".join(mod.tag for mod in mods) + ")")
+
+
+def ranked(rng: Random, kind: str, mods: list[Mod]) -> tuple[Measure, Rows]:
+    """A measure and the rows that come first by it."""
+    best = measure(rng, kind)
+    base = rows_of(kind, mods)
+    if best.table != base.table or base.tail or base.key != ("state_name" if best.table == "highlow" else KEY[kind]):
+        key = "state_name" if best.table == "highlow" else KEY[kind]
+        where = () if not base.where and not base.tail else (base.member(key),)
+        if best.table == "highlow" and len(base.where) == 1 and base.where[0].startswith("state_name IN") and not base.tail:
+            where = base.where
+        base = Rows(best.table, key, where)
+    return best, extreme(best.column, best.best, base)
+
+
+def grouped(rng: Random, order: str = "") -> tuple[str, str, Rows, str]:
+    """States ranked by how many things they have: tag, wording, rows, and the verb."""
+    order = order or ("DESC" if rng.random() < 0.7 else "ASC")
+    amount = say(rng, MOST if order == "DESC" else FEWEST)
+    if rng.random() < 0.3:
+        verb = say(rng, "[{border}|{border}|{neighbor}|{touch}|{share}]")
+        rows = most("state_name", "border_info", order, counted="border")
+        return "border" + order, f"{amount} [states|states|other states]", rows, verb
+    what = rng.choice(("rivers", "rivers", "cities", "cities", "majorcities", "majorrivers", "mountains", "lakes", "roads"))
+    table, group, where, noun, _ = GROUPS[what]
+    return what + order, f"{amount} {noun}", most(group, table, order, where, f"{table}_name"), "{has}"
+
+
+VERBS = {"{border}": ("border", "borders"), "{neighbor}": ("neighbor", "neighbors"), "{touch}": ("touch", "touches"),
+         "{share}": ("share a border with", "shares a border with"), "{has}": ("have", "has")}
+
+
+def first(rng: Random, kind: str, depth: int) -> Set:
+    """The first or last thing of a kind by some measure."""
+    if kind == "state" and rng.random() < 0.16:
+        tag, wording, rows, verb = grouped(rng)
+        wording = say(rng, wording)
+        link = "with" if verb == "{has}" else "bordering"
+        text = say(rng, f"the [state|state|us state] [{link} {wording}|that {VERBS[verb][1]} {wording}|which {VERBS[verb][1]} {wording}]")
+        return Set(kind, text, False, rows, tag="first" + tag)
+    if kind == "state" and rng.random() < 0.12:
+        inner = first(rng, rng.choice(("river", "mountain", "city", "lake")), 0)
+        mod = m.crossed(inner) if inner.kind == "river" else m.contains(inner)
+        return some(rng, kind, 0, mods=[mod], many=inner.kind == "river")
+    if kind == "river" and rng.random() < 0.12:
+        return widest(rng)
+    mods: list[Mod] = []
+    if kind != "state" or rng.random() < 0.22:
+        if kind == "state":
+            mods = [m.border(place(rng, depth))] if rng.random() < 0.6 else [modifier(rng, kind, depth)]
+        else:
+            mods = [m.located(kind, place(rng, depth))] if rng.random() < 0.72 else [m.country(rng, kind)]
+            if rng.random() < 0.1:
+                mods = [] if rng.random() < 0.6 else [modifier(rng, kind, 0)]
+    elif rng.random() < 0.3:
+        mods = [m.country(rng, kind)]
+    best, rows = ranked(rng, kind, mods)
+    return Set(kind, "the " + superlative(rng, kind, best, mods), False, rows,
+               tag=f"first{best.tag}{best.best}({'+'.join(mod.tag for mod in mods)})")
+
+
+def widest(rng: Random) -> Set:
+    """The river that runs through most or fewest states."""
+    order = "DESC" if rng.random() < 0.75 else "ASC"
+    amount = say(rng, MOST if order == "DESC" else FEWEST)
+    text = say(rng, "the [river|river|waterway] [that|which] [runs through|flows through|traverses|crosses|passes through|goes through|is in]"
+               f" {amount} states" if rng.random() < 0.6 else
+               f"the [river|river|waterway] [running through|flowing through|traversing|crossing|passing through] {amount} states")
+    return Set("river", text, False, most("river_name", "river", order, counted="traverse"), tag="widest" + order)
+
+
+def superlative(rng: Random, kind: str, best: Measure, mods: list[Mod]) -> str:
+    """A superlative noun phrase without article."""
+    noun = say(rng, SINGULAR[kind])
+    bases = [mod.word(rng, mod.post if rng.random() < 0.85 or not mod.vp else "that " + mod.vp, False) for mod in mods]
+    base = " ".join(bases)
+    owner = next((mod.owner for mod in mods if mod.owner), "")
+    if best.adj and rng.random() < 0.8:
+        adj = say(rng, best.adj)
+        if " by " in adj:
+            adj, tail = adj.split(" by ")
+            return f"{adj} {noun} {base} by {tail}" if rng.random() < 0.5 else f"{adj} {noun} by {tail} {base}".strip()
+        if owner and len(mods) == 1 and rng.random() < 0.08:
+            return f"{adj} {owner} {noun}"
+        return f"{adj} {noun} {base}".strip()
+    post = say(rng, best.post)
+    return f"{noun} {base} {post}".strip() if rng.random() < 0.6 else f"{noun} {post} {base}".strip()

@@ -1,0 +1,248 @@
+"""Trains the embedded SQL model on fresh examples of the grammar.
+
+    OMP_NUM_THREADS=1 python scripts/embedded_sql/train.py --steps 9000 --seed 1 --out models/embedded/sql
+
+Writes model.safetensors (float16), tokenizer.json, config.json and training.json, each by rename, so that
+a reader never sees half a file. Weights are chosen by held-out templates of the grammar, never by a benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from grammar import Example, examples  # noqa: E402
+from veriloop.models.embedded.text import ANSWER, END, QUESTION, SPECIALS, normalise, spaced  # noqa: E402
+
+WORDS = r" ?\p{L}+(_\p{L}+)*| ?\d| ?[^\s\p{L}\d]|\s"
+
+
+def train_tokenizer(seed: int, size: int) -> Any:
+    """A byte-level BPE over questions and SQL, whose pieces never cross words."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    drawn = islice(examples(seed + 1_000_003), 60_000)
+    tokenizer.train_from_iterator((text for e in drawn for text in (" " + normalise(e.question), spaced(e.sql))), trainer)
+    return tokenizer
+
+
+class Encoder:
+    """Turns examples into token ids: `<q> question <s> SQL </s>`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.end, self.question, self.answer = (tokenizer.token_to_id(name) for name in (END, QUESTION, ANSWER))
+
+    def __call__(self, batch: list[Example]) -> list[tuple[list[int], int]]:
+        """The ids of each example and where its SQL begins."""
+        texts = [" " + normalise(e.question) for e in batch] + [spaced(e.sql) for e in batch]
+        coded = [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
+        out = []
+        for question, sql in zip(coded[:len(batch)], coded[len(batch):], strict=True):
+            ids = [self.question, *question, self.answer]
+            out.append(([*ids, *sql, self.end], len(ids)))
+        return out
+
+
+def batches(encoder: Encoder, seed: int, size: int, limit: int) -> Iterator[tuple[Any, Any]]:
+    """Endless batches of rows of like length: ids and targets, -100 where there is no loss."""
+    import numpy as np
+    import torch
+
+    source, rng = examples(seed), Random(seed)
+    while True:
+        rows = [row for row in encoder(list(islice(source, size * 50))) if len(row[0]) <= limit]
+        rows.sort(key=lambda row: len(row[0]))
+        groups = [rows[at:at + size] for at in range(0, len(rows), size)]
+        rng.shuffle(groups)
+        for group in groups:
+            width = max(len(ids) for ids, _ in group)
+            table = np.zeros((len(group), width), dtype=np.int64)
+            targets = np.full((len(group), width), -100, dtype=np.int64)
+            for at, (ids, begin) in enumerate(group):
+                table[at, :len(ids)] = ids
+                targets[at, begin - 1:len(ids) - 1] = ids[begin:]
+            yield torch.from_numpy(table), torch.from_numpy(targets)
+
+
+def forward(model: Any, ids: Any, targets: Any) -> tuple[Any, Any]:
+    """The logits and targets of the SQL positions."""
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    mask = targets != -100
+    return model.lm_head(hidden[mask]), targets[mask]
+
+
+def evaluate(model: Any, data: list[tuple[Any, Any]]) -> tuple[float, float]:
+    """Mean loss per token and the share of rows that greedy decoding would get exactly."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    model.eval()
+    total = tokens = exact = rows = 0.0
+    with torch.no_grad():
+        for ids, targets in data:
+            logits, wanted = forward(model, ids, targets)
+            total += float(cross_entropy(logits, wanted, reduction="sum"))
+            tokens += len(wanted)
+            wrong = torch.zeros(targets.shape, dtype=torch.bool, device=targets.device)
+            wrong[targets != -100] = logits.argmax(-1) != wanted
+            exact += float((~wrong.any(1)).sum())
+            rows += len(targets)
+    model.train()
+    return total / tokens, exact / rows
+
+
+def save(model: Any, tokenizer: Any, config: dict[str, Any], log: dict[str, Any], out: Path) -> None:
+    """Writes all files into a new folder and moves each into place."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as name:
+        folder = Path(name)
+        weights = {key: np.ascontiguousarray(value.detach().float().cpu().numpy().astype(np.float16))
+                   for key, value in model.state_dict().items() if key != "lm_head.weight"}
+        save_file(weights, str(folder / "model.safetensors"))
+        tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        (folder / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+        for file in ("tokenizer.json", "config.json", "training.json", "model.safetensors"):
+            os.replace(folder / file, out / file)
+
+
+def build(arguments: argparse.Namespace, vocabulary: int) -> tuple[Any, dict[str, Any]]:
+    """A fresh model and the configuration that the numpy decoder reads."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config: dict[str, Any] = {
+        "vocab_size": vocabulary, "hidden_size": arguments.hidden, "intermediate_size": arguments.inner,
+        "num_hidden_layers": arguments.layers, "num_attention_heads": arguments.heads,
+        "num_key_value_heads": arguments.heads, "head_dim": arguments.hidden // arguments.heads,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "max_position_embeddings": 384, "tie_word_embeddings": True,
+    }
+    model = LlamaForCausalLM(LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa"))
+    return model, config
+
+
+def rate(step: int, steps: int, top: float) -> float:
+    """The learning rate: a short warm-up, then a cosine down to 2 %."""
+    warm = min(300, steps // 10)
+    if step < warm:
+        return top * (step + 1) / warm
+    return top * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """The whole recipe."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    began = time.time()
+    tokenizer = train_tokenizer(arguments.seed, arguments.vocabulary)
+    encoder = Encoder(tokenizer)
+    model, config = build(arguments, tokenizer.get_vocab_size())
+    model.to(arguments.device)
+    decay = [p for p in model.parameters() if p.dim() > 1]
+    plain = [p for p in model.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=arguments.rate, betas=(0.9, 0.98))
+    checks = {"held_out": True, "trained": False}
+    data = {name: held_set(encoder, arguments, held) for name, held in checks.items()}
+    log: dict[str, Any] = {
+        "arguments": vars(arguments) | {"out": str(arguments.out)}, "seed": arguments.seed,
+        "parameters": sum(p.numel() for p in model.parameters()), "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__, "tokenizer_seconds": round(time.time() - began, 1), "checks": []}
+    stream = batches(encoder, arguments.seed, arguments.batch, 300)
+    best, running = math.inf, 0.0
+    for step in range(1, arguments.steps + 1):
+        ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step - 1, arguments.steps, arguments.rate)
+        with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
+            logits, wanted = forward(model, ids, targets)
+            loss = cross_entropy(logits.float(), wanted, label_smoothing=arguments.smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        running += float(loss.detach()) if step % 10 == 0 else 0.0
+        if step % arguments.every == 0 or step == arguments.steps:
+            entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1),
+                                     "loss": round(running / (arguments.every / 10), 4)}
+            running = 0.0
+            for name, rows in data.items():
+                entry[name + "_loss"], entry[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
+            log["checks"].append(entry)
+            print(json.dumps(entry), flush=True)
+            if entry["held_out_loss"] < best:
+                best = entry["held_out_loss"]
+                log |= {"chosen_step": step, "seconds": entry["seconds"]}
+                save(model, tokenizer, config, log, arguments.out)
+    log["total_seconds"] = round(time.time() - began, 1)
+    (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+
+
+def held_set(encoder: Encoder, arguments: argparse.Namespace, held: bool) -> list[tuple[Any, Any]]:
+    """Batches of held-out templates, or of training templates with other draws."""
+    import torch
+
+    rows = sorted(encoder(list(islice(examples(arguments.seed + 77_777, held), 640))), key=lambda row: len(row[0]))
+    out = []
+    for at in range(0, len(rows), 64):
+        group = rows[at:at + 64]
+        width = max(len(ids) for ids, _ in group)
+        ids = torch.zeros((len(group), width), dtype=torch.long)
+        targets = torch.full((len(group), width), -100)
+        for index, (row, begin) in enumerate(group):
+            ids[index, :len(row)] = torch.tensor(row)
+            targets[index, begin - 1:len(row) - 1] = torch.tensor(row[begin:])
+        out.append((ids.to(arguments.device), targets.to(arguments.device)))
+    return out
+
+
+def main() -> None:
+    """Reads the arguments and trains."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--hidden", type=int, default=128)
+    parser.add_argument("--inner", type=int, default=384)
+    parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--vocabulary", type=int, default=1200)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Verifiers by name, as functions, as shell commands, and chained: ``sql``, ``judge``, ``shell:./check.sh``, ``sql+judge``,
+``package.module:name``, or any object with ``name`` and ``async verify(task, candidate, context)``."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.protocols import Verifier
+from ..core.registry import resolve
+
+KNOWN = {
+    "sql": f"{__name__}.sql:SqlVerifier",
+    "judge": f"{__name__}.judge:Judge",
+    "oracle": f"{__name__}.oracle:Oracle",
+}
+
+
+def make(wanted: Any, gold: Any = None) -> Verifier:
+    """The verifier that ``wanted`` stands for: a name, a function, a verifier, or a sequence of them (a chain).
+
+    ``gold`` goes to the one named ``oracle`` and to no other. Raises ``UsageError`` when it stands for none.
+    """
+    if isinstance(wanted, (list, tuple)):
+        from .chain import Chain
+
+        return Chain(tuple(make(each, gold) for each in wanted))  # type: ignore[reportUnknownVariableType]
+    if isinstance(wanted, str):
+        return _named(wanted, gold)
+    if hasattr(wanted, "verify") and hasattr(wanted, "name"):
+        return wanted
+    if callable(wanted):
+        from .function import Function
+
+        return Function(wanted)
+    raise UsageError(f"cannot verify with {wanted!r}: give a name, a function or an object with name and verify")
+
+
+def _named(name: str, gold: Any) -> Verifier:
+    if name.startswith("shell:"):
+        from .shell import Shell
+
+        return Shell(name.removeprefix("shell:"))
+    if "+" in name:
+        return make([part.strip() for part in name.split("+")], gold)
+    if name == "oracle" and gold is None:
+        raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
+    found = resolve("verifiers", name, KNOWN)
+    if not inspect.isclass(found):
+        return make(found, gold)
+    return found(gold) if name == "oracle" else found()

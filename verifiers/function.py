@@ -1,0 +1,52 @@
+"""A plain function as a verifier: ``verify=my_function``."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.protocols import Context
+from ..core.search import Candidate, Finding, Verdict
+from ..core.task import Task
+
+
+@dataclass(frozen=True)
+class Function:
+    """Calls ``function(answer)``; parameters named ``task`` or ``candidate`` get those.
+
+    It returns a ``Verdict``, a bool (passed or failed), a number 0..1 (passed at 1), or (bool or number, message).
+    Plain functions run in a thread, so they may block. One that raises is an infrastructure error, not a score.
+    """
+
+    function: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """Call the function and read its answer."""
+        given = {"task": task, "candidate": candidate}
+        names = [p.name for p in inspect.signature(self.function).parameters.values() if p.default is p.empty]
+        arguments = {name: given.get(name, candidate.answer) for name in names}
+        if inspect.iscoroutinefunction(self.function):
+            said = await self.function(**arguments)
+        else:
+            said = await asyncio.to_thread(self.function, **arguments)
+        return self._verdict(said)
+
+    def _verdict(self, said: Any) -> Verdict:
+        message = ""
+        if isinstance(said, tuple) and len(said) == 2:  # type: ignore[reportUnknownArgumentType]
+            said, message = said[0], str(said[1])  # type: ignore[reportUnknownVariableType]
+        if isinstance(said, Verdict):
+            return said
+        if not isinstance(said, (bool, int, float)) or not 0 <= said <= 1:
+            raise UsageError(f"verifier {self.name} returned {said!r}: return a bool, a number 0..1 or a Verdict")
+        findings = (Finding(self.name, float(said), message),) if message else ()
+        return Verdict("passed" if said >= 1 else "failed", float(said), findings, self.name)

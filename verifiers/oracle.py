@@ -1,0 +1,44 @@
+"""The verifier that sees the right answer. It exists to measure ceilings; every report prints its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import UsageError
+from ..core.protocols import Context
+from ..core.search import Candidate, Finding, Verdict
+from ..core.task import Task
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Compares with ``gold``: by Spider's execution match for a database task (gold is SQL), by equality otherwise.
+
+    Its feedback never quotes gold.
+    """
+
+    gold: Any
+    name: str = "oracle"
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """Passed when the candidate matches gold."""
+        right = await self._match(task, candidate) if task.database else candidate.answer == self.gold
+        message = "It is right." if right else "It is not right."
+        return Verdict("passed" if right else "failed", float(right), (Finding("oracle", float(right), message),), self.name)
+
+    async def _match(self, task: Task, candidate: Candidate) -> bool:
+        from ..tools.sql.match import drop_distinct, same_result
+        from ..tools.sql.runner import SqlRunner
+
+        assert task.database is not None
+        runner = SqlRunner(task.database)
+        try:
+            gold = await runner.run(drop_distinct(str(self.gold)))
+            mine = await runner.run(drop_distinct(str(candidate.artifact)))
+        finally:
+            await runner.close()
+        if gold.error:
+            raise UsageError(f"the oracle's own query fails: {gold.error}")
+        ordered = "order by" in str(self.gold).lower()
+        return not mine.error and same_result(gold.rows, mine.rows, ordered=ordered)

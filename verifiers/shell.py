@@ -1,0 +1,70 @@
+"""Any command as a verifier: ``verify="shell:./check.sh"``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.protocols import Context
+from ..core.search import Candidate, Finding, Verdict
+from ..core.task import Task
+
+LONGEST = 4000
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Runs ``command`` with the candidate as JSON on its standard input (question, answer, artifact, text).
+
+    Exit status 0 is passed, any other failed; what it prints is the feedback. A last line of JSON such as
+    ``{"score": 0.4}`` gives a score. A command that is not found or outlasts ``seconds`` is an infrastructure error.
+    It is the user's own command and runs as such: the candidate reaches it as data only, never on its command line.
+    """
+
+    command: str
+    seconds: float = 60.0
+
+    @property
+    def name(self) -> str:
+        """``shell:`` and the command."""
+        return f"shell:{self.command}"
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """Run the command once."""
+        data = {"question": task.question, "answer": candidate.answer, "artifact": candidate.artifact}
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_shell(
+            self.command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            body = json.dumps({**data, "text": candidate.text}, default=str).encode()
+            output, _ = await asyncio.wait_for(process.communicate(body), self.seconds)
+        except TimeoutError:
+            return self._broken(f"{self.command} did not end within {self.seconds:g} s")
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+        text = output[-LONGEST:].decode(errors="replace").strip()
+        if process.returncode in (126, 127):
+            return self._broken(text or f"{self.command} cannot be run")
+        return self._verdict(process.returncode == 0, text)
+
+    def _verdict(self, passed: bool, text: str) -> Verdict:
+        body, _, last = text.rpartition("\n")
+        score = float(passed)
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said: Any = json.loads(last)
+            score = min(1.0, max(0.0, float(said["score"])))
+            text = body
+        findings = (Finding("shell", score, text),) if text else ()
+        return Verdict("passed" if passed else "failed", score, findings, self.name)
+
+    def _broken(self, why: str) -> Verdict:
+        return Verdict("infra_error", None, (Finding("shell", None, why),), self.name)
