@@ -24,8 +24,11 @@ class Parsed:
 class Format(Protocol):
     """One kind of artifact. ``tool`` names the tool that runs the artifact, if any."""
 
-    name: str
-    tool: str | None
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tool(self) -> str | None: ...
 
     def system(self, task: Task, about: str) -> str: ...
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.messages import Capabilities, Message, Request, Sample, ToolSpec, Usage
-from ..core.search import Candidate, Finding, Proposal, Segment, ToolRun, Verdict
+from ..core.search import UNSCORED, Candidate, Finding, Proposal, Segment, ToolRun, Verdict
 from ..core.task import Task
-from .formats import Format, format_of
+from .formats import Format, Parsed, format_of
 
 LONGEST = 100_000
 """Characters of a reply that are kept."""
@@ -19,7 +19,8 @@ LONGEST = 100_000
 class Proposer:
     """What all proposals of a run share: the task's format, its system prompt, and the check of a wanted type.
 
-    ``system`` holds what the task is about (a schema) and what memory recalled; ``check`` raises ``ValueError`` for data that is not of the wanted type.
+    ``system`` holds what the task is about (a schema) and what memory recalled; ``check`` raises ``ValueError`` for
+    data that is not of the wanted type.
     """
 
     task: Task
@@ -59,28 +60,40 @@ class Proposer:
         segments = (Segment(sample.text[:LONGEST]),)
         if proposal.prefix and spliced:
             segments = (Segment(proposal.prefix, "hint"), *segments)
-        candidate = Candidate(
-            id=proposal.id, proposal=proposal, round=round, segments=segments, logprob=sample.logprob, usage=usage
+        parsed = self.format.parse("".join(s.text for s in segments))
+        wrong = self._wrong(parsed, sample)
+        return Candidate(
+            id=proposal.id,
+            proposal=proposal,
+            round=round,
+            segments=segments,
+            artifact=parsed.artifact if parsed else None,
+            answer=parsed.artifact if parsed and self.format.tool is None else None,
+            complete=not wrong,
+            key=parsed.key if parsed else "",
+            logprob=sample.logprob,
+            usage=usage,
+            verdict=misfit(wrong) if wrong else UNSCORED,
         )
-        parsed = self.format.parse(candidate.text)
+
+    def _wrong(self, parsed: Parsed | None, sample: Sample) -> str:
+        """Why a reply is no answer at all; empty when it is one."""
         if parsed is None:
-            why = "the reply was cut at max_tokens" if sample.finish == "length" else "the reply holds no usable answer"
-            return replace(candidate, verdict=misfit(why))
-        answer = None if self.format.tool else parsed.artifact
-        candidate = replace(candidate, artifact=parsed.artifact, answer=answer, key=parsed.key, complete=True)
+            return (
+                "the reply was cut at max_tokens" if sample.finish == "length" else "the reply holds no usable answer"
+            )
         try:
             if self.check is not None:
                 self.check(parsed.artifact)
         except ValueError as error:
-            return replace(candidate, complete=False, verdict=misfit(f"the answer is not of the wanted type: {error}"))
-        return candidate
+            return f"the answer is not of the wanted type: {error}"
+        return ""
 
 
 def executed(candidate: Candidate, runs: tuple[ToolRun, ...]) -> Candidate:
     """The candidate after its artifact ran: the last run's rows are its answer."""
     last = runs[-1]
-    output: Any = last.output
-    rows = output.get("rows") if isinstance(output, dict) and not last.error else None
+    rows = None if last.error else last.output["rows"]
     return replace(candidate, tool_runs=runs, answer=rows)
 
 

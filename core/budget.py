@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .errors import BudgetSpent
 from .messages import Usage
 from .search import Spend
 from .task import Limits
+
+UNLIMITED = Limits()
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class Budget:
         self.limits = limits
         self._clock = clock
         self._started = clock() - elapsed
-        self._spent = Spend(money=0.0)
+        self._calls = self._tokens_in = self._tokens_out = self._tool_runs = self._verdicts = 0
+        self._money: float | None = 0.0
         self._held: list[Reservation] = []
 
     @property
@@ -39,7 +42,15 @@ class Budget:
     @property
     def spend(self) -> Spend:
         """What is settled so far."""
-        return replace(self._spent, seconds=self.seconds)
+        return Spend(
+            calls=self._calls,
+            tokens_in=self._tokens_in,
+            tokens_out=self._tokens_out,
+            money=self._money,
+            seconds=self.seconds,
+            tool_runs=self._tool_runs,
+            verdicts=self._verdicts,
+        )
 
     @property
     def remaining(self) -> Limits:
@@ -48,10 +59,12 @@ class Budget:
 
     def reserve(self, calls: int, tokens: int, money: float | None = 0.0) -> Reservation:
         """Hold room for a request. Raises ``BudgetSpent`` naming the first limit it would pass."""
+        wanted = Reservation(calls, tokens, money or 0.0)
+        if self.limits == UNLIMITED:
+            return wanted
         room = self.remaining
         if room.seconds is not None and room.seconds <= 0:
             raise BudgetSpent("seconds")
-        wanted = Reservation(calls, tokens, money or 0.0)
         for name in ("calls", "tokens", "money"):
             allowed = getattr(room, name)
             if allowed is not None and getattr(wanted, name) > allowed:
@@ -62,15 +75,10 @@ class Budget:
     def settle(self, held: Reservation | None, calls: int, usage: Usage, money: float | None) -> None:
         """Replace a reservation by what was really spent. Without one (a replayed call), only count it."""
         self.release(held)
-        spent = self._spent
-        known = spent.money is not None and money is not None
-        self._spent = replace(
-            spent,
-            calls=spent.calls + calls,
-            tokens_in=spent.tokens_in + usage.tokens_in,
-            tokens_out=spent.tokens_out + usage.tokens_out,
-            money=(spent.money or 0.0) + (money or 0.0) if known else None,
-        )
+        self._calls += calls
+        self._tokens_in += usage.tokens_in
+        self._tokens_out += usage.tokens_out
+        self._money = None if self._money is None or money is None else self._money + money
 
     def release(self, held: Reservation | None) -> None:
         """Give a reservation back unspent."""
@@ -82,11 +90,11 @@ class Budget:
         room = self.remaining.tool_runs
         if not replayed and room is not None and room < 1:
             raise BudgetSpent("tool_runs")
-        self._spent = replace(self._spent, tool_runs=self._spent.tool_runs + 1)
+        self._tool_runs += 1
 
     def count_verdict(self) -> None:
         """Count one verification."""
-        self._spent = replace(self._spent, verdicts=self._spent.verdicts + 1)
+        self._verdicts += 1
 
 
 def left(limits: Limits, spend: Spend, held: list[Reservation] | None = None) -> Limits:

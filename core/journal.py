@@ -1,9 +1,9 @@
 """The journal: one append-only file per process in which every paid-for step is written before it is used.
 
-A line is a record: run, kind, key, hash of the request, seconds since the run began, value. Kinds: ``run`` (what was
-asked), ``model`` (a reply), ``tool`` (a tool run), ``attempt`` (a candidate with its verdict, or an opinion),
-``recall``, ``closed`` (which attempts a round counts, and the clock), ``end``. Policies are pure, so a resumed run
-replays from its start out of these records and goes on where they end.
+A line is a record, or several that were written as one: run, kind, key, hash of the request, seconds since the run
+began, value. Kinds: ``run`` (what was asked), ``model`` (a reply), ``tool`` (a tool run), ``attempt`` (a candidate with
+its verdict, or an opinion), ``recall``, ``closed`` (which attempts a round counts, and the clock), ``end``. Policies
+are pure, so a resumed run replays from its start out of these records and goes on where they end.
 
 A record is handed to the kernel before it is used, so a killed process loses nothing; one thread per journal brings
 what was written to the disk every ``SYNC_EVERY`` seconds, so a power cut loses at most that much.
@@ -27,6 +27,8 @@ from .wire import dumps
 
 SYNC_EVERY = 0.05
 VERSION = 1
+PATIENCE = 0.3
+"""Seconds to wait for another process that only looks at a journal or moves finished runs out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,12 @@ class Record:
 
     def line(self) -> bytes:
         """The record as it is written."""
+        return dumps(self.data()) + b"\n"
+
+    def data(self) -> dict[str, Any]:
+        """The record as plain data."""
         data = {"v": VERSION, "run": self.run, "kind": self.kind, "key": self.key, "hash": self.hash, "t": self.t}
-        return dumps({**data, "value": self.value}) + b"\n"
+        return {**data, "value": self.value}
 
 
 @dataclass
@@ -71,7 +77,9 @@ class RunLog:
         found = self.records.get((kind, key))
         if found is None:
             if self.replaying and kind in ("model", "recall"):
-                raise JournalMismatch(f"the recording has no {kind} {key}: the run went another way, so record it again")
+                raise JournalMismatch(
+                    f"the recording has no {kind} {key}: the run went another way, so record it again"
+                )
             return None
         if found.hash != hash:
             raise JournalMismatch(
@@ -118,15 +126,22 @@ class RunLog:
 
 
 class Lock:
-    """An exclusive lock on a journal file; its owner is alive as long as it is held."""
+    """An exclusive lock on a journal file; its owner is alive as long as it is held.
+
+    Raises ``BlockingIOError`` when another has it and ``FileNotFoundError`` when the file is gone.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            raise
+        self._file = -1
+        while self._file < 0:
+            self._file = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.release()
+                raise
+            if not os.fstat(self._file).st_nlink:  # replaced before it was locked: lock what is there now
+                self.release()
 
     def release(self) -> None:
         """Unlock; safe to call twice."""
@@ -162,36 +177,46 @@ class Journal:
             if not mine:
                 continue
             if path != self.path:
-                log.adopted.append(self._adopt(path, run, log))
+                self._adopt(path, log)
                 mine = [r for r in read(path) if r.run == run]
             log.records.update({(r.kind, r.key): r for r in mine})
         if not log.records:
             raise UsageError(f"no unfinished run {run!r}; see: veriloop runs list")
         return log
 
-    def _adopt(self, path: Path, run: str, log: RunLog) -> Lock:
-        try:
-            return Lock(path)
-        except BlockingIOError:
-            log.close()
-            raise UsageError(f"run {run} is being worked on by another process ({path.name})") from None
+    def _adopt(self, path: Path, log: RunLog) -> None:
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                log.adopted.append(Lock(path))
+                return
+            except FileNotFoundError:
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    log.close()
+                    raise UsageError(f"run {log.run} is being worked on by another process ({path.name})") from None
+                time.sleep(0.01)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write records with one call to the kernel; the sync thread brings them to the disk."""
-        data = b"".join(r.line() for r in records)
+        """Write records as one line with one call to the kernel; the sync thread brings it to the disk."""
+        data = [r.data() for r in records]
+        line = dumps(data[0] if len(data) == 1 else data) + b"\n"
         with self._guard:
             if self._file < 0:
                 self._open()
-            _write_all(self._file, data)
+            _write_all(self._file, line)
         self._dirty.set()
 
     def _open(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._file = _open_locked(self.path)
         except OSError as error:
-            raise UsageError(f"cannot write the journal in {self.folder}: {error.strerror}; set VERILOOP_HOME") from error
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            raise UsageError(
+                f"cannot write the journal in {self.folder}: {error.strerror}; set VERILOOP_HOME"
+            ) from error
+        self._closed.clear()
         self._thread = threading.Thread(target=self._sync_loop, name="veriloop-journal", daemon=True)
         self._thread.start()
 
@@ -217,21 +242,60 @@ class Journal:
             self._file = -1
 
 
+def _open_locked(path: Path) -> int:
+    """The journal file, made and locked. Another process may look at it, or clear it away, before it is locked."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return file
+        os.close(file)
+
+
 def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def read(path: Path) -> Iterator[Record]:
-    """The records of a journal file. A torn last line is dropped; a torn line elsewhere is skipped like it."""
+    """Write all of it, or (a full disk) nothing: half a line would spoil the next one."""
+    end, view = os.fstat(file).st_size, memoryview(data)
     try:
-        lines = path.read_bytes().split(b"\n")
+        while view:
+            view = view[os.write(file, view) :]
+    except OSError:
+        os.ftruncate(file, end)
+        raise
+
+
+def is_held(path: Path) -> bool:
+    """Whether a live process holds this journal. Only a shared lock is tried: two who ask do not see each other."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+
+
+def read(path: Path, *holding: bytes) -> Iterator[Record]:
+    """The records of a journal file; with ``holding``, only out of lines with one of these bytes in them, which is
+    quick. A torn last line is dropped; a torn line elsewhere is skipped like it."""
+    try:
+        data = path.read_bytes()
     except FileNotFoundError:
         return
-    for line in lines:
+    yield from parse(data, *holding)
+
+
+def parse(data: bytes, *holding: bytes) -> Iterator[Record]:
+    """The records in a journal's bytes, as in ``read``."""
+    for line in data.split(b"\n"):
+        if holding and not any(part in line for part in holding):
+            continue
         try:
-            data: Mapping[str, Any] = json.loads(line)
-            yield Record(data["run"], data["kind"], data["key"], data["hash"], data["t"], data["value"])
+            said: Mapping[str, Any] | list[Mapping[str, Any]] = json.loads(line)
+            together = said if isinstance(said, list) else [said]
+            yield from [Record(r["run"], r["kind"], r["key"], r["hash"], r["t"], r["value"]) for r in together]
         except (ValueError, KeyError, TypeError):
             continue

@@ -1,4 +1,4 @@
-"""The four seams on one screen: Model, Tool, Verifier, Policy. Anything with these shapes plugs in, by name or object."""
+"""The four seams on one screen: Model, Tool, Verifier, Policy. Whatever has these shapes plugs in, by name or object."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from .task import Task
 class Model(Protocol):
     """Turns a request into samples. Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't."""
 
-    name: str
-    capabilities: Capabilities
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     async def generate(self, request: Request) -> Reply: ...
 
@@ -32,7 +35,8 @@ class Session(Protocol):
 class Tool(Protocol):
     """Something a candidate may run. ``open`` replays ``actions`` that were recorded, so that state survives a kill."""
 
-    spec: ToolSpec
+    @property
+    def spec(self) -> ToolSpec: ...
 
     async def open(self, actions: Sequence[ToolCall] = ()) -> Session: ...
 
@@ -46,7 +50,8 @@ class Context(Protocol):
 class Verifier(Protocol):
     """Judges a candidate without ever seeing gold (except one named ``oracle``)."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict: ...
 
@@ -55,7 +60,7 @@ class Policy(Protocol):
     """A method: pure functions of the search so far. ``propose`` returns [] when done.
 
     A policy may also have ``enough(search) -> bool``, asked after each verdict of a round: true closes the round, and
-    ``roles``, the roles besides ``proposer`` that it asks for.
+    ``roles``, the roles besides ``proposer`` that it asks for, and ``at_most``, the most candidates it proposes.
     """
 
     def propose(self, search: Search) -> list[Proposal]: ...

@@ -4,6 +4,7 @@ pydantic at import; nothing else in core imports it."""
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -34,7 +35,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then the file."""
         return env_settings, TomlConfigSettingsSource(settings_cls, settings_file())
@@ -49,6 +55,9 @@ class Settings(BaseSettings):
         return user_data_path("veriloop", appauthor=False)
 
 
+VARIABLES = ("VERILOOP_SETTINGS", *(f"VERILOOP_{name.upper()}" for name in Settings.model_fields))
+
+
 def settings_file() -> Path:
     """The settings file: what ``VERILOOP_SETTINGS`` names, else ``veriloop.toml`` in the current folder."""
     return Path(os.environ.get("VERILOOP_SETTINGS") or "veriloop.toml")
@@ -57,6 +66,13 @@ def settings_file() -> Path:
 def load() -> Settings:
     """The settings. Raises ``UsageError`` naming the file or variable that cannot be read."""
     file = settings_file()
+    stamp = file.stat().st_mtime_ns if file.is_file() else 0
+    return _load(file, stamp, tuple(map(os.environ.get, VARIABLES)))
+
+
+@lru_cache(maxsize=4)
+def _load(file: Path, stamp: int, variables: tuple[str | None, ...]) -> Settings:
+    """Read once for each state of file and environment: a program may solve thousands of tasks a minute."""
     if "VERILOOP_SETTINGS" in os.environ and not file.is_file():
         raise UsageError(f"settings file {file} does not exist; VERILOOP_SETTINGS names it")
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _adapter(kind: Any) -> Any:
     from pydantic import TypeAdapter
 
@@ -18,7 +18,7 @@ def _adapter(kind: Any) -> Any:
 
 def encode(value: Any, kind: Any = None) -> Any:
     """``value`` as plain JSON data."""
-    return _adapter(kind or type(value)).dump_python(value, mode="json")
+    return _adapter(kind or value.__class__).dump_python(value, mode="json")
 
 
 def decode(kind: type[T], data: Any) -> T:

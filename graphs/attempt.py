@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -13,66 +13,90 @@ from ..agents.proposer import executed
 from ..agents.roles import OUTPUTS, messages
 from ..core.errors import BudgetSpent, OutputError
 from ..core.events import Executed, Proposed
-from ..core.messages import Message, ToolCall, Usage
+from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Session
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, ToolRun, Verdict
-from ..core.wire import decode, dumps, encode
 from ..core.seeds import fingerprint
+from ..core.wire import decode, dumps, encode
 from ..models.ask import ask
 from ..models.gateway import Desk
 from .run import Run
 
 
-class Work(TypedDict, total=False):
-    """The state of one attempt."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """How far an attempt has come.
+
+    ``turns`` is the talk with tools after the prompt, ``pending`` what is to be executed next, ``ran`` what was,
+    ``steps`` how often the model has called tools, ``ended`` the outcome so far. ``sessions`` are the open tools.
+    """
 
     proposal: Proposal
     round: int
     desk: Desk
-    parents: tuple[Attempt, ...]
-    turns: list[Message]
-    pending: tuple[ToolCall, ...]
-    runs: tuple[ToolRun, ...]
-    steps: int
-    usage: Usage
-    ended: Attempt
-    sessions: dict[str, Session]
+    parents: tuple[Attempt, ...] = ()
+    turns: tuple[Message, ...] = ()
+    pending: tuple[ToolCall, ...] = ()
+    ran: tuple[ToolRun, ...] = ()
+    steps: int = 0
+    usage: Usage = field(default_factory=Usage)
+    ended: Attempt | None = None
+    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
 
 
-async def propose(state: Work, runtime: Runtime[Run]) -> Command[str]:
+class State(TypedDict):
+    """One channel: LangGraph's cost for a step grows with the number of channels."""
+
+    work: Work
+
+
+def _go(node: str, work: Work) -> Command[str]:
+    return Command(update={"work": work}, goto=node)
+
+
+async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     """Ask the model that plays the proposal's role."""
-    run, proposal = runtime.context, state["proposal"]
-    if proposal.role != "proposer":
-        return Command(update={"ended": await _opinion(run, state)}, goto=END)
-    model = state["desk"].model("proposer")
-    last = state.get("steps", 0) >= run.tool_steps
-    tools = [] if last else [t.spec for name, t in run.tools.items() if name in (proposal.tools or ())]
-    request = run.proposer.request(proposal, state.get("turns", []), tools, model.capabilities)
+    run, work = runtime.context, state["work"]
+    if work.proposal.role != "proposer":
+        return _go(END, replace(work, ended=await _opinion(run, work)))
+    model, tools = work.desk.model("proposer"), _offered(run, work)
+    request = run.proposer.request(work.proposal, work.turns, tools, model.capabilities)
     reply = await model.generate(request)
-    sample, usage = reply.samples[0], state.get("usage", Usage()) + reply.usage
+    sample, usage = reply.samples[0], work.usage + reply.usage
     if sample.tool_calls and tools:
-        said = Message("assistant", sample.text, "reply", sample.tool_calls)
-        turns = [*state.get("turns", []), said]
-        return Command(update={"turns": turns, "pending": sample.tool_calls, "usage": usage}, goto="execute")
-    candidate = run.proposer.candidate(proposal, state["round"], sample, usage, bool(request.prefix))
-    run.emit(Proposed(run=run.id, id=f"{run.id}/proposed/{proposal.id}", candidate=candidate))
+        return _go("execute", _called(work, sample, usage))
+    candidate = run.proposer.candidate(work.proposal, work.round, sample, usage, bool(request.prefix))
+    run.emit(Proposed(run=run.id, id=f"{run.id}/proposed/{candidate.id}", candidate=candidate))
     tool = run.proposer.format.tool
     if not candidate.complete or tool is None:
-        return Command(update={"ended": candidate}, goto="verify")
+        ended = replace(candidate, tool_runs=work.ran) if work.ran else candidate
+        return _go("verify", replace(work, ended=ended))
     call = ToolCall(tool, {"query": candidate.artifact})
-    return Command(update={"ended": candidate, "pending": (call,)}, goto="execute")
+    return _go("execute", replace(work, ended=candidate, pending=(call,)))
 
 
-async def _opinion(run: Run, state: Work) -> Opinion:
-    proposal = state["proposal"]
-    prompt = messages(proposal.role, run.task, state["parents"], proposal.instruction)
-    output = OUTPUTS[proposal.role]
-    blank = Opinion(id=proposal.id, proposal=proposal, round=state["round"])
+def _offered(run: Run, work: Work) -> list[ToolSpec]:
+    """The tools the model may call now: those the proposal allows, until its steps are used up."""
+    if work.steps >= run.tool_steps:
+        return []
+    return [tool.spec for name, tool in run.tools.items() if name in (work.proposal.tools or ())]
+
+
+def _called(work: Work, sample: Sample, usage: Usage) -> Work:
+    said = Message("assistant", sample.text, "reply", sample.tool_calls)
+    turns = (*work.turns, said)
+    return replace(work, turns=turns, pending=sample.tool_calls, steps=work.steps + 1, usage=usage)
+
+
+async def _opinion(run: Run, work: Work) -> Opinion:
+    proposal = work.proposal
+    prompt = messages(proposal.role, run.task, work.parents, proposal.instruction)
+    blank = Opinion(id=proposal.id, proposal=proposal, round=work.round)
     try:
         value = await ask(
-            state["desk"].model(proposal.role),
+            work.desk.model(proposal.role),
             prompt,
-            output,
+            OUTPUTS[proposal.role],
             temperature=proposal.temperature,
             seed=proposal.seed or 0,
             max_tokens=proposal.max_tokens,
@@ -82,60 +106,58 @@ async def _opinion(run: Run, state: Work) -> Opinion:
     return replace(blank, value=value.model_dump())
 
 
-async def execute(state: Work, runtime: Runtime[Run]) -> Command[str]:
+async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
     """Run what is pending: the tools a model called for, or the finished candidate's artifact."""
-    run, ran, turns = runtime.context, state.get("runs", ()), list(state.get("turns", []))
-    for call in state["pending"]:
-        done = await _act(run, state, call, len(ran))
+    run, work = runtime.context, state["work"]
+    ran, turns = work.ran, work.turns
+    for call in work.pending:
+        done = await _act(run, work, call, len(ran))
         ran = (*ran, done)
-        turns.append(Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
-    candidate = state.get("ended")
-    if isinstance(candidate, Candidate):
-        return Command(update={"ended": executed(candidate, ran)}, goto="verify")
-    return Command(update={"turns": turns, "runs": ran, "steps": state.get("steps", 0) + 1}, goto="propose")
+        turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
+    if isinstance(work.ended, Candidate):
+        return _go("verify", replace(work, ended=executed(work.ended, ran)))
+    return _go("propose", replace(work, ran=ran, turns=turns))
 
 
-async def _act(run: Run, state: Work, call: ToolCall, ordinal: int) -> ToolRun:
+async def _act(run: Run, work: Work, call: ToolCall, ordinal: int) -> ToolRun:
     """One tool run, recorded before it is used."""
-    key, name = f"{state['proposal'].id}/{ordinal}", state["proposal"].id
+    key = f"{work.proposal.id}/{ordinal}"
     hash = fingerprint(dumps(encode(call))).hex() if run.log.active else ""
-    found = run.log.get("tool", key, hash)
+    found = None if run.log.replaying else run.log.get("tool", key, hash)
     if found is not None:
         done = decode(ToolRun, found)
     elif call.name not in run.tools:
-        done = ToolRun(call, error=f"there is no tool {call.name!r}; there are: {', '.join(run.tools)}")
+        done = ToolRun(call, error=f"there is no tool {call.name!r}; there are: {', '.join(run.tools) or 'none'}")
     else:
         run.budget.take_tool_run()
-        session = await run.session(call.name, state["sessions"])
+        session = await run.session(call.name, work.sessions)
         done = await session.act(call)
         if run.log.active:
             run.log.put("tool", key, encode(done), hash, t=run.budget.seconds)
-    run.emit(Executed(run=run.id, id=f"{run.id}/executed/{key}", attempt=name, tool_run=done))
+    run.emit(Executed(run=run.id, id=f"{run.id}/executed/{key}", attempt=work.proposal.id, tool_run=done))
     return done
 
 
-async def verify(state: Work, runtime: Runtime[Run]) -> dict[str, Any]:
+async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
     """Ask the verifier. A candidate that is no answer at all has failed already."""
-    run, candidate = runtime.context, state["ended"]
-    assert isinstance(candidate, Candidate)
-    if not candidate.complete or run.verifier is None:
-        return {"ended": candidate}
+    run, work = runtime.context, state["work"]
+    candidate = work.ended
+    if not isinstance(candidate, Candidate) or not candidate.complete or run.verifier is None:
+        return {"work": work}
     run.budget.count_verdict()
     try:
-        verdict = await run.verifier.verify(run.task, candidate, state["desk"])
+        verdict = await run.verifier.verify(run.task, candidate, work.desk)
     except BudgetSpent as error:
         verdict = Verdict("unscored", None, (Finding("budget", None, str(error)),), run.verifier.name)
-    return {"ended": replace(candidate, verdict=verdict)}
+    return {"work": replace(work, ended=replace(candidate, verdict=verdict))}
 
 
 def build() -> Any:
     """The compiled sub-graph of one attempt."""
-    graph = StateGraph(Work, context_schema=Run)
+    graph: Any = StateGraph(State, context_schema=Run)  # langgraph leaves its own types partly unknown
     graph.add_node("propose", propose, destinations=("execute", "verify", END))
     graph.add_node("execute", execute, destinations=("propose", "verify"))
     graph.add_node("verify", verify)
     graph.add_edge(START, "propose")
     graph.add_edge("verify", END)
     return graph.compile()
-
-

@@ -13,6 +13,7 @@ from langgraph.types import Command, Send
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
+from .attempt import Work
 from .attempt import build as build_attempt
 from .run import Run, broken
 
@@ -84,9 +85,9 @@ async def _work(run: Run, state: One) -> Attempt | None:
     if restored is not None:
         return restored
     desk = run.gateway.bind(proposal.id, run.groups.get(proposal.id))
-    work = {**state, "desk": desk, "sessions": {}}
+    work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
     try:
-        ended: Attempt = (await _attempt_graph().ainvoke(work, context=run))["ended"]
+        ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, context=run))["work"].ended
     except BudgetSpent as error:
         run.spent = error.limit
         return None
@@ -96,7 +97,7 @@ async def _work(run: Run, state: One) -> Attempt | None:
         return broken(proposal, state["round"], str(error) or type(error).__name__)
     finally:
         desk.leave()
-        for session in work["sessions"].values():
+        for session in work.sessions.values():
             await session.close()
     run.record(ended)
     return ended
@@ -107,7 +108,7 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     run, attempts = runtime.context, state.get("attempts", [])
     spend = run.budget.spend
     chosen = run.policy.select(run.search(attempts, state.get("round", 0), spend))
-    stopped = state["stopped"]
+    stopped = state.get("stopped", "done")
     if stopped == "done" and chosen is not None and chosen.verdict.outcome == "passed":
         stopped = "passed"
     result = Result(
@@ -123,8 +124,9 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 async def learn(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     """Hand memory the finished search, where a verifier has judged at least one candidate."""
-    run, result = runtime.context, state["result"]
+    run, result = runtime.context, state.get("result")
     assert run.memory is not None
+    assert result is not None
     if any(isinstance(a, Candidate) and a.verdict.score is not None for a in result.attempts):
         await run.memory.learn(run.search(list(result.attempts), state.get("round", 0), result.spend), result.best)
     return {}
@@ -138,7 +140,7 @@ def _attempt_graph() -> Any:
 @lru_cache(maxsize=2)
 def build(with_memory: bool = False) -> Any:
     """The compiled graph; without a memory, recall and learn are absent."""
-    graph = StateGraph(State, context_schema=Run)
+    graph: Any = StateGraph(State, context_schema=Run)  # langgraph leaves its own types partly unknown
     graph.add_node("refine", refine, destinations=("attempt", "select"))
     graph.add_node("attempt", attempt, input_schema=One)
     graph.add_node("select", select)

@@ -4,7 +4,8 @@ where an object has none."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .solve import Plan
 
 
-@lru_cache(maxsize=None)
+@cache
 def journal_in(folder: Path) -> Journal:
     """This process's journal below a data folder; there is one, closed when the process ends."""
     import atexit
@@ -62,6 +63,7 @@ def header(plan: Plan) -> Mapping[str, Any]:
     full = Strategy.of(policy).parameters
     return {
         "version": _version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": encode(plan.task),
         "strategy": {"name": plan.strategy.name, "parameters": encode(dict(full), dict[str, Any])},
         "models": {role: m if isinstance(m, str) else _path(m) for role, m in plan.models.items()},
@@ -76,6 +78,7 @@ def header(plan: Plan) -> Mapping[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def _version() -> str:
     try:
         return version("veriloop")
@@ -116,5 +119,3 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
         "tools": given.get("tools", ()),
         "memory": given.get("memory"),
     }
-
-

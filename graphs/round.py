@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from ..core.search import Attempt
@@ -66,5 +66,3 @@ class Round:
         """The round has ended: its time limit no longer matters."""
         if self._timer is not None:
             self._timer.cancel()
-
-

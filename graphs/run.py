@@ -102,7 +102,9 @@ class Run:
         if not wanted:
             return [], "done"
         room = search.remaining
-        gone = [n for n in ("calls", "tokens", "money", "seconds") if getattr(room, n) is not None and getattr(room, n) <= 0]
+        gone = [
+            n for n in ("calls", "tokens", "money", "seconds") if getattr(room, n) is not None and getattr(room, n) <= 0
+        ]
         if gone or self.spent:
             return [], f"budget: {gone[0] if gone else self.spent}"
         cut = wanted if room.calls is None else wanted[: room.calls]
@@ -145,11 +147,11 @@ class Run:
         return found
 
     def _group(self, proposals: list[Proposal]) -> None:
-        alike: dict[Proposal, list[str]] = {}
+        alike: dict[tuple[object, ...], list[str]] = {}
         for proposal in proposals:
             fresh = not self.log.records or ("model", f"{proposal.id}/proposer/0") not in self.log.records
             if proposal.role == "proposer" and fresh:
-                alike.setdefault(replace(proposal, id="", seed=None), []).append(proposal.id)
+                alike.setdefault(_alike(proposal), []).append(proposal.id)
         for ids in alike.values():
             if len(ids) > 1:
                 group = Group(self.gateway, len(ids))
@@ -167,9 +169,7 @@ class Run:
     def record(self, attempt: Attempt) -> None:
         """Write an ended attempt to the journal. One lost to infrastructure is not written: it may be tried again."""
         if self.log.active and not lost(attempt):
-            self.log.put(
-                "attempt", attempt.id, encode(attempt), proposal_hash(attempt.proposal), t=self.budget.seconds
-            )
+            self.log.put("attempt", attempt.id, encode(attempt), proposal_hash(attempt.proposal), t=self.budget.seconds)
 
     def recall(self, found: Mapping[str, Any]) -> None:
         """Take what memory recalled: ``experience`` for the policy, ``prompt`` for the proposer's system prompt."""
@@ -182,6 +182,11 @@ class Run:
         if tool not in opened:
             opened[tool] = await self.tools[tool].open()
         return opened[tool]
+
+
+def _alike(proposal: Proposal) -> tuple[object, ...]:
+    """What proposals share that will be asked the same: everything but id and seed."""
+    return tuple(getattr(proposal, name) for name in Proposal.__dataclass_fields__ if name not in ("id", "seed"))
 
 
 def proposal_hash(proposal: Proposal) -> str:

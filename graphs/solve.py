@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ from .output import Output
 from .record import header, objects_of, open_log
 from .run import Run
 from .strategies import UNVERIFIED, VERIFIED, Strategy
+
+
+Subscribers = Subscriber | Sequence[Subscriber]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +61,7 @@ async def asolve(
     gold: Any = None,
     tools: Sequence[Tool] = (),
     memory: Memory | None = None,
-    on_event: Subscriber | Sequence[Subscriber] = (),
+    on_event: Subscribers = (),
     journal: bool = True,
     record: str | Path | None = None,
     replay: str | Path | None = None,
@@ -90,7 +95,7 @@ async def asolve(
     return await _run(plan, log, settings, on_event, record)
 
 
-async def aresume(run_id: str, *, on_event: Subscriber | Sequence[Subscriber] = (), **objects: Any) -> Result:
+async def aresume(run_id: str, *, on_event: Subscribers = (), **objects: Any) -> Result:
     """Go on with a run that was cut off; recorded calls are not paid again.
 
     ``objects`` give again what a file cannot hold: ``model``, ``verify``, ``output``, ``tools``, ``memory`` or ``gold``
@@ -128,16 +133,15 @@ def _by_role(model: str | Model | Mapping[str, str | Model]) -> Mapping[str, str
     return models
 
 
-async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Any, record: str | Path | None) -> Result:
-    from langsmith.run_helpers import tracing_context
+async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscribers, record: str | Path | None) -> Result:
+    from langsmith.run_helpers import tracing_context  # type: ignore[reportUnknownVariableType]
 
     from .graph import build
 
-    subscribers: tuple[Subscriber, ...] = (on_event,) if callable(on_event) else tuple(on_event)
-    emit = Emitter(log.run, subscribers)
+    emit = Emitter(log.run, tuple(on_event) if isinstance(on_event, Sequence) else (on_event,))
     run = await prepare(plan, log, settings, emit)
     resumed = bool(log.records)
-    if not resumed:
+    if log.active and not resumed:
         log.put("run", "", header(plan))
     emit(RunStarted(run=run.id, id=f"{run.id}/run", task=run.task, strategy=plan.strategy.name, resumed=resumed))
     try:
@@ -213,17 +217,25 @@ async def _tools(task: Task, extra: Sequence[Tool]) -> tuple[dict[str, Tool], st
     tools = {tool.spec.name: tool for tool in extra}
     if task.database is None:
         return tools, ""
+    sql = _sql_tool(os.path.abspath(task.database))
+    return {"sql": sql, **tools}, await sql.describe()
+
+
+@lru_cache(maxsize=32)
+def _sql_tool(path: str) -> Any:
+    """One tool a database, so that concurrent runs share its warm processes."""
     from ..tools.sql import SqlTool
 
-    sql = SqlTool(task.database)
-    return {"sql": sql, **tools}, await sql.describe()
+    return SqlTool(path)
 
 
 def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models: Mapping[str, Model]) -> None:
     """Refuse before any call what a model cannot do."""
     main = models["proposer"]
     if main.capabilities.only not in ("", proposer.format.name):
-        raise CapabilityError(f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model")
+        raise CapabilityError(
+            f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model"
+        )
     for need in (*getattr(policy, "roles", ()), *getattr(verifier, "roles", ())):
         plays = models.get(need, main)
         if plays.capabilities.only:

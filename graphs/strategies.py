@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Any, cast
 
 from ..core.errors import UsageError
@@ -65,6 +67,8 @@ def _name(policy: Policy) -> str:
 
 
 def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
+    if not parameters:
+        return made()
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -85,3 +89,27 @@ def proposals(name: str, total: int) -> dict[str, int]:
     if name == "single" and total == 1:
         return {}
     raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")
+
+
+def describe(name: str) -> dict[str, Any]:
+    """A strategy in plain data: name, summary (a line), about (all its text), parameters with default and kind."""
+    made = resolve("strategies", name, KNOWN)
+    module = inspect.getdoc(inspect.getmodule(made)) or ""
+    about = inspect.getdoc(made) or ""
+    parameters = [
+        {"name": f.name, "default": f.default, "kind": str(f.type)}
+        for f in (dataclasses.fields(made) if dataclasses.is_dataclass(made) else ())
+        if f.name != "roles"
+    ]
+    return {
+        "name": name,
+        "summary": " ".join(module.split()),
+        "about": f"{' '.join(module.split())}\n\n{about}",
+        "parameters": parameters,
+    }
+
+
+def describe_all() -> list[dict[str, Any]]:
+    """All known strategies, and those of installed packages, in plain data."""
+    names = [*KNOWN, *(e.name for e in entry_points(group="veriloop.strategies"))]
+    return [describe(name) for name in names]

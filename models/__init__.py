@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +15,17 @@ PROVIDERS = {
     "openai": f"{__name__}.openai:OpenAI",
 }
 """Provider to class; the class is called with what stands behind the colon."""
+VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+"""Environment variables that providers read when a model is made."""
+
+
+def named(name: str) -> Model:
+    """The model called ``name``, the same object as long as the environment is. Raises ``UsageError`` if unknown."""
+    return _named(name, tuple(map(os.environ.get, VARIABLES)))
 
 
 @lru_cache(maxsize=64)
-def named(name: str) -> Model:
-    """The model called ``name``, the same object each time. Raises ``UsageError`` when there is none."""
+def _named(name: str, environment: tuple[str | None, ...]) -> Model:
     provider, _, rest = name.partition(":")
     if provider in PROVIDERS and rest:
         return load(PROVIDERS[provider])(rest)

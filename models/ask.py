@@ -6,27 +6,26 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from ..core.errors import CapabilityError, OutputError
-from ..core.messages import Message, Request, Sample, Text
+from ..core.errors import OutputError
+from ..core.messages import Message, Request, Text
 from ..core.protocols import Model
 from ..core.seeds import derive
-from .schema import strict_schema
+from .schema import render, strict_schema
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from pydantic import BaseModel
 
 T = TypeVar("T", bound="BaseModel")
-LONGEST_REPLY = 200_000
-"""Characters of a reply that are searched for JSON, from its end."""
-MOST_STARTS = 200
-"""Places at which JSON is tried to begin."""
+MOST_WORK = 2_000_000
+"""Characters read in vain in search of JSON in one reply, so that a wall of brackets cannot stall a run."""
+FAILURE = 1000
+"""What a failed try costs besides, in characters."""
 MOST_FAULTS = 8
 """Validation errors shown to the model."""
 FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+OPENING = re.compile(r"[{\[]")
 
 
 async def ask(
@@ -43,34 +42,28 @@ async def ask(
     One repair turn, with a seed of its own, shows the model its reply and what is wrong with it. Raises ``OutputError``
     when that does not help either, and whatever ``model.generate`` raises.
     """
-    request = Request(messages=tuple(messages), seeds=(seed,), temperature=temperature, max_tokens=max_tokens)
-    schema = strict_schema(output.model_json_schema())
-    sample, request = await _first(model, request, schema)
+    request = _request(model, tuple(messages), output, temperature, seed, max_tokens)
+    sample = (await model.generate(request)).samples[0]
     found, faults = read(sample.text, output)
     if found is None:
         if sample.finish == "length":
             faults.append(f"it was cut off after {max_tokens} tokens: be shorter")
-        repair = Message("user", _render("json_repair", faults=faults, schema=json.dumps(schema)), "instruction")
-        turns = (*request.messages, Message("assistant", sample.text or "(empty)", "reply"), repair)
-        reply = await model.generate(replace(request, messages=turns, seeds=(derive(seed, "repair"),)))
-        found, faults = read(reply.samples[0].text, output)
+        text = render("json_repair", faults=faults, schema=json.dumps(output.model_json_schema()))
+        repair = (Message("assistant", sample.text or "(empty)", "reply"), Message("user", text, "instruction"))
+        again = replace(request, messages=request.messages + repair, seeds=(derive(seed, "repair"),))
+        found, faults = read((await model.generate(again)).samples[0].text, output)
     if found is None:
         raise OutputError(f"{model.name} gave no valid {output.__name__}, even after a repair: {'; '.join(faults)}")
     return found
 
 
-async def _first(model: Model, request: Request, schema: dict[str, Any]) -> tuple[Sample, Request]:
-    """The first reply, and the request that it answers: with the schema as a setting or in words."""
-    if model.capabilities.schema:
-        formal = replace(request, schema=schema)
-        try:
-            return (await model.generate(formal)).samples[0], formal
-        except CapabilityError:
-            if model.capabilities.schema:
-                raise
-            # The server has just turned out not to know schemas; the model no longer declares them.
-    worded = replace(request, messages=_instructed(request.messages, _render("json_reply", schema=json.dumps(schema))))
-    return (await model.generate(worded)).samples[0], worded
+def _request(
+    model: Model, messages: tuple[Message, ...], output: type[BaseModel], temperature: float, seed: int, max_tokens: int
+) -> Request:
+    schema = output.model_json_schema()
+    formal = strict_schema(schema) if model.capabilities.schema else None
+    asked = messages if formal else _instructed(messages, render("json_reply", schema=json.dumps(schema)))
+    return Request(messages=asked, seeds=(seed,), temperature=temperature, max_tokens=max_tokens, schema=formal)
 
 
 def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Message, ...]:
@@ -83,11 +76,11 @@ def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Messag
 
 
 def read(reply: str, output: type[T]) -> tuple[T | None, list[str]]:
-    """The last JSON value in ``reply`` that is a valid ``output``; if there is none, what is wrong with the last one."""
+    """The last JSON value in ``reply`` that is a valid ``output``; else what is wrong with the last one."""
     from pydantic import ValidationError
 
     faults: list[str] = []
-    for text in reversed(_values(reply[-LONGEST_REPLY:])):
+    for text in reversed(_values(reply)):
         try:
             return output.model_validate_json(text), []
         except ValidationError as error:
@@ -100,29 +93,25 @@ def _fault(place: tuple[int | str, ...], message: str) -> str:
 
 
 def _values(reply: str) -> list[str]:
-    """The JSON values in a reply, in order: whole objects and lists, bare or fenced, and fences that do not parse."""
-    decoder = json.JSONDecoder()
-    found: list[str] = []
-    end = 0
-    for start in [match.start() for match in re.finditer(r"[{\[]", reply)][-MOST_STARTS:]:
-        if start < end:
-            continue
-        try:
-            end = decoder.raw_decode(reply, start)[1]
-        except (ValueError, RecursionError):
-            continue
-        found.append(reply[start:end])
-    return found or [match[1] for match in FENCE.finditer(reply)]
+    """The outermost JSON values in a reply, in order; a reply that begins as an object and is broken stands alone."""
+    fences: list[str] = FENCE.findall(reply)
+    whole = (fences[-1] if fences else reply).strip()
+    found, work, at = list[str](), 0, 0
+    while work < MOST_WORK and (match := OPENING.search(reply, at)):
+        at, tried = _decode(reply, match.start())
+        if tried:
+            work += tried
+        else:
+            found.append(reply[match.start() : at])
+    broken = whole.startswith("{") and _decode(whole, 0)[1]
+    return [whole] if broken else found
 
 
-@lru_cache(maxsize=1)
-def _prompts() -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import SandboxedEnvironment
-
-    folder = __file__.rpartition("ask.py")[0] + "prompts"
-    return SandboxedEnvironment(loader=FileSystemLoader(folder), undefined=StrictUndefined, trim_blocks=True)
-
-
-def _render(name: str, **values: Any) -> str:
-    return _prompts().get_template(f"{name}.jinja").render(values)
+def _decode(text: str, start: int) -> tuple[int, int]:
+    """Where the JSON value at ``start`` ends, and 0; or where to go on, and the work that was in vain."""
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[1], 0
+    except json.JSONDecodeError as error:
+        return start + 1, error.pos - start + FAILURE
+    except RecursionError:
+        return start + 1, 10 * FAILURE

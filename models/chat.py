@@ -9,18 +9,25 @@ from typing import Any, cast
 
 from ..core.errors import UsageError
 from ..core.messages import Image, Message, Request, Sample, ToolCall, Usage
-from .schema import is_strict
+from .schema import is_strict, render
 
 Json = Mapping[str, Any]
 TOKEN_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the limit on written tokens; a server that refuses one knows the other."""
-KNOBS = ("temperature", "top_p", "seed", "n", "stop", *TOKEN_LIMITS)
+KNOBS = ("temperature", "top_p", "seed", "n", "stop", "response_format", *TOKEN_LIMITS)
 """Parameters a request can do without."""
-FEATURES = {"tools": "tools", "response_format": "schema", "logprobs": "logprobs"}
-"""Parameters a request cannot do without, and the capability that each stands for."""
+INSTEAD = {
+    **{name: f"{other} was sent instead" for name, other in TOKEN_LIMITS.items()},
+    "n": "the samples were asked for one by one",
+    "response_format": "the schema was sent in words",
+    "stop": "the reply was cut afterwards",
+}
+"""What is done about a refused parameter, other than leaving it out."""
+FEATURES = ("tools", "logprobs")
+"""Parameters a request cannot do without."""
 OUT_OF_RANGE = re.compile(
     r"\brange\b|between|too (large|long|small|big|many|high)|(less|greater|more|fewer) than|at (most|least)"
-    r"|maximum|minimum|above|below|non-negative|positive|invalid schema|[<>]=?",
+    r"|maximum|minimum|above|below|non-negative|positive|invalid schema|[<>]=? ?-?\d",
     re.IGNORECASE,
 )
 """A 400 that says so finds fault with a value; it does not refuse the parameter."""
@@ -99,9 +106,23 @@ def refused_parameter(body: Json, param: object, words: str) -> str | None:
 
 
 def without(body: Json, name: str) -> dict[str, Any]:
-    """``body`` without a refused parameter; the limit on tokens goes under its other name instead."""
+    """``body`` without a refused parameter: a limit on tokens goes under its other name, a schema in words."""
     rest = {key: value for key, value in body.items() if key != name}
-    return {**rest, TOKEN_LIMITS[name]: body[name]} if name in TOKEN_LIMITS else rest
+    if name in TOKEN_LIMITS:
+        rest[TOKEN_LIMITS[name]] = body[name]
+    elif name == "response_format":
+        words = render("json_reply", schema=json.dumps(body[name]["json_schema"]["schema"]))
+        rest["messages"] = _instructed(body["messages"], words)
+    return rest
+
+
+def _instructed(messages: list[Json], words: str) -> list[Json]:
+    last = messages[-1]
+    if last["role"] != "user":
+        return [*messages, {"role": "user", "content": words}]
+    content = last["content"]
+    longer = f"{content}\n\n{words}" if isinstance(content, str) else [*content, {"type": "text", "text": words}]
+    return [*messages[:-1], {**last, "content": longer}]
 
 
 def usage(data: Json) -> Usage:
@@ -131,7 +152,7 @@ def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
     finish = choice.get("finish_reason") or "stop"
     if isinstance(refusal, str) and not content:
         content, finish = refusal, "refusal"
-    calls = message.get("tool_calls") or []
+    calls = cast("object", message.get("tool_calls") or [])
     if not message or not isinstance(content or "", str) or not isinstance(calls, list):
         return None
     tool_calls = tuple(_tool_call(_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))

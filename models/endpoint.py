@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
+from weakref import ref
 
 from ..core.errors import ModelError, TransientModelError
 
@@ -35,24 +35,30 @@ class PerLoop(Generic[T]):
         loop = asyncio.get_running_loop()
         if loop not in self._open:
             # A suspended asynchronous generator is closed by its loop: by asyncio.run and Runner at the end (they call
-            # loop.shutdown_asyncgens), by the finalizer hook if this object is dropped earlier.
-            keeper = self._keep(loop)
+            # loop.shutdown_asyncgens), by the finalizer hook if this object is dropped earlier. The hook only works in
+            # time if nothing in a reference cycle holds the generator, hence the weak reference.
+            keeper = _keep(self._make(), self._close, ref(self))
             self._open[loop] = (await anext(keeper), keeper)
         return self._open[loop][0]
 
-    async def _keep(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[T, None]:
-        client = self._make()
-        try:
-            yield client
-        finally:
-            self._open.pop(loop, None)
-            await self._close(client)
+    def forget(self) -> None:
+        """Let go of the running loop's client, which is closed."""
+        self._open.pop(asyncio.get_running_loop(), None)
 
     async def aclose(self) -> None:
         """Close the running loop's client now; the next call makes a new one."""
         entry = self._open.get(asyncio.get_running_loop())
         if entry is not None:
             await entry[1].aclose()
+
+
+async def _keep(client: T, close: Callable[[T], Awaitable[object]], owner: ref[PerLoop[T]]) -> AsyncGenerator[T, None]:
+    try:
+        yield client
+    finally:
+        if (alive := owner()) is not None:
+            alive.forget()
+        await close(client)
 
 
 @dataclass(frozen=True)
@@ -64,38 +70,32 @@ class Endpoint:
     key_setting: str
     secret: str
 
-    @property
-    def shown(self) -> str:
-        """The address without credentials."""
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-
     def say(self, text: str) -> str:
-        """``text`` as one line without the key."""
+        """``text`` as one line without the key (a shorter one is a placeholder, not a secret)."""
         line = " ".join(text.split())
-        return line.replace(self.secret, "[key]") if self.secret else line
+        return line.replace(self.secret, "[key]") if len(self.secret) >= 8 else line
 
     def broken(self, what: str) -> ModelError:
         """The endpoint answered, but not with what was asked for."""
-        return ModelError(self.say(f"{self.shown} gave no usable reply: {what}; is this a chat completions server?"))
+        return ModelError(self.say(f"{self.url} gave no usable reply: {what}; is the base url right (most end in /v1)?"))
 
     def refused(self, status: int, headers: Mapping[str, str], words: str, quota: bool = False) -> ModelError:
         """An HTTP status of 400 or more as the error it stands for. ``words`` is what the server said."""
         words = self.say(words)[:LONGEST_MESSAGE]
         said = f" ({status}): {words}" if words else f" ({status})"
         if status == 401:
-            return ModelError(self.say(f"{self.shown} does not accept the key{said}; check {self.key_setting}"))
+            return ModelError(self.say(f"{self.url} does not accept the key{said}; check {self.key_setting}"))
         if status == 403:
-            return ModelError(self.say(f"{self.shown} does not allow {self.model} to this key{said}"))
+            return ModelError(self.say(f"{self.url} does not allow {self.model} to this key{said}"))
         if status == 404:
             hint = "check the model's name and the path of the base url (most end in /v1)"
-            return ModelError(self.say(f"{self.shown} does not know {self.model}{said}; {hint}"))
+            return ModelError(self.say(f"{self.url} does not know {self.model}{said}; {hint}"))
         if quota:
-            return ModelError(self.say(f"{self.shown} says that the quota is spent{said}; check the account's plan"))
+            return ModelError(self.say(f"{self.url} says that the quota is spent{said}; check the account's plan"))
         if status in (408, 409, 429) or status >= 500:
             verb = "asks to slow down" if status == 429 else "failed"
-            return TransientModelError(self.say(f"{self.shown} {verb}{said}"), retry_after(headers))
-        return ModelError(self.say(f"{self.shown} refuses the request to {self.model}{said}"))
+            return TransientModelError(self.say(f"{self.url} {verb}{said}"), retry_after(headers))
+        return ModelError(self.say(f"{self.url} refuses the request to {self.model}{said}"))
 
     def unreachable(self, error: BaseException, connect: float, total: float) -> ModelError:
         """A connection or time-out fault as the error it stands for, from the innermost cause that is known."""
@@ -103,7 +103,7 @@ class Endpoint:
         # Classes by name: the HTTP library below an SDK is not ours to import.
         kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
         if "ClientConnectorCertificateError" in kinds or "SSLCertVerificationError" in kinds:
-            return ModelError(self.say(f"{self.shown} shows a certificate that cannot be verified: {causes[-1]}"))
+            return ModelError(self.say(f"{self.url} shows a certificate that cannot be verified: {causes[-1]}"))
         if "ClientConnectorDNSError" in kinds or "gaierror" in kinds:
             reason = "unknown host; check the base url and the network"
         elif "ConnectionRefusedError" in kinds:
@@ -111,12 +111,12 @@ class Endpoint:
         elif "ConnectionTimeoutError" in kinds:
             reason = f"no connection within {connect:g} s; is the server running?"
         elif "TimeoutError" in kinds:
-            return TransientModelError(self.say(f"{self.shown} gave no answer within {total:g} s"))
+            return TransientModelError(self.say(f"{self.url} gave no answer within {total:g} s"))
         elif kinds & {"ServerDisconnectedError", "ClientPayloadError", "ConnectionResetError"}:
-            return TransientModelError(self.say(f"{self.shown} closed the connection before it had answered"))
+            return TransientModelError(self.say(f"{self.url} closed the connection before it had answered"))
         else:
             reason = f"{str(causes[-1]) or type(causes[-1]).__name__}; is the server running?"
-        return TransientModelError(self.say(f"cannot reach {self.shown}: {reason}"))
+        return TransientModelError(self.say(f"cannot reach {self.url}: {reason}"))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -56,6 +56,11 @@ class Gateway:
         """The model that plays ``role``; the proposer's where none is named for it."""
         return self._models.get(role) or self._models["proposer"]
 
+    def capabilities(self, model: Model) -> Capabilities:
+        """What a model can do through the gateway: any n, because the gateway splits what it cannot."""
+        can = model.capabilities
+        return can if can.n else replace(can, n=True)
+
     def bind(self, attempt: str, group: Group | None = None) -> Desk:
         """The models as one attempt sees them: its calls are keyed by attempt, role and ordinal."""
         return Desk(self, attempt, group)
@@ -99,8 +104,13 @@ class Gateway:
             return await self._retry(model, request, error)
 
     async def _retry(self, model: Model, request: Request, first: TransientModelError) -> Reply:
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
-        from tenacity import wait_random_exponential
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            stop_after_delay,
+            wait_random_exponential,
+        )
 
         backoff = wait_random_exponential(multiplier=0.3, max=8)
         last = first
@@ -142,7 +152,7 @@ class Bound:
     @property
     def capabilities(self) -> Capabilities:
         """What the model behind can do; any n, because the gateway splits what it cannot."""
-        return replace(self.inner.capabilities, n=True)
+        return self.desk.gateway.capabilities(self.inner)
 
     async def generate(self, request: Request) -> Reply:
         """Answer from the journal, or live and then recorded."""
@@ -203,4 +213,3 @@ def estimate(request: Request) -> int:
     """An upper estimate of the tokens a request reads: two bytes of text a token, 1,500 tokens a picture."""
     text = sum(len(m.text.encode()) // 2 + 8 + 1500 * len(m.images) for m in request.messages)
     return text + len(dumps([request.schema, encode(request.tools)])) // 2
-

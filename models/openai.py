@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..core.errors import CapabilityError, ModelError, UsageError
@@ -34,8 +35,8 @@ BEARER: RequestOptions = {"security": {"bearer_auth": True}}
 class OpenAI:
     """A model behind a Chat Completions endpoint.
 
-    ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``; a server other than OpenAI's needs
-    no key. ``connect`` limits the seconds until the connection stands, ``total`` those of the whole call. Raises
+    ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``; a server other than OpenAI's
+    needs no key. ``connect`` limits the seconds until the connection stands, ``total`` those of the whole call. Raises
     ``UsageError`` when the key is missing or the url is none.
 
     Every reply has exactly ``request.n`` samples: a server that gives fewer choices is asked again for the rest, one
@@ -56,6 +57,8 @@ class OpenAI:
         key = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"the base url {url!r} must begin with http:// or https://")
+        if "@" in url:
+            raise UsageError("the base url holds a user name or password: give a key in OPENAI_API_KEY instead")
         if not key and url == OFFICIAL:
             raise UsageError("OPENAI_API_KEY is not set: set it, or name another server in OPENAI_BASE_URL")
         if not (key.isascii() and key.isprintable()):
@@ -68,15 +71,7 @@ class OpenAI:
         self._endpoint = Endpoint(self.name, url, "OPENAI_API_KEY", key)
         self._limit = "max_completion_tokens" if url == OFFICIAL else "max_tokens"
         self._learned: dict[str, str] = {}
-        self._clients = PerLoop(self._client, lambda client: client.close())
-
-    def _client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
-
-        timeout = Timeout(self._total, connect=self._connect)
-        http = DefaultAioHttpClient(timeout=timeout)
-        url, key = self._endpoint.url, self._endpoint.secret or "none"
-        return AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, http_client=http, max_retries=0)
+        self._clients = PerLoop(partial(_client, url, key or "none", connect, total), lambda client: client.close())
 
     async def aclose(self) -> None:
         """Close the running loop's connections now; otherwise they are closed when the loop ends."""
@@ -89,7 +84,7 @@ class OpenAI:
         if request.n == 1 or "n" not in self._learned:
             reply = await self._ask(request)
             if request.n > 1 and len(reply.samples) == 1:
-                self._learned["n"] = f"{self.name} gives one sample a request: the others were asked for one by one"
+                self._learned.setdefault("n", f"{self.name} ignores n: {chat.INSTEAD['n']}")
         missing = request.seeds[len(reply.samples) :]
         return await self._top_up(reply, request, missing) if missing else reply
 
@@ -117,11 +112,11 @@ class OpenAI:
             if name is None or name in refused:
                 raise self._error(answer)
             body = chat.without(body, name)
-            refused[name] = f"{self.name} refuses {name}: {chat.TOKEN_LIMITS.get(name, 'nothing')} was sent instead"
+            refused[name] = f"{self.name} refuses {name}: {chat.INSTEAD.get(name, 'it was left out')}"
         self._learned |= refused
         samples = chat.samples(answer, request.stop)[: request.n]
         if not samples:
-            raise self._endpoint.broken(f"no choice in {json.dumps(answer)[:200]}")
+            raise self._endpoint.broken(f"no choice in {self._endpoint.say(json.dumps(answer))[:200]}")
         return Reply(tuple(samples), chat.usage(answer), (*notes.values(), *refused.values()))
 
     async def _post(self, body: Mapping[str, Any]) -> dict[str, Any] | APIStatusError:
@@ -162,13 +157,20 @@ class OpenAI:
         """The knob that ``error`` refuses, if any. Raises ``CapabilityError`` where it is more than a knob."""
         name = chat.refused_parameter(body, error.param, _words(error))
         if name in chat.FEATURES:
-            self.capabilities = replace(self.capabilities, **{chat.FEATURES[name]: False})
-            raise CapabilityError(self._endpoint.say(f"{self.name} does not offer {name}: {_words(error)[:200]}"))
+            said = self._endpoint.say(_words(error))
+            raise CapabilityError(f"{self.name} does not offer {name}: {said[:200]}")
         return name
 
     def _error(self, error: APIStatusError) -> ModelError:
         quota = error.code == "insufficient_quota"
         return self._endpoint.refused(error.status_code, error.response.headers, _words(error), quota)
+
+
+def _client(url: str, key: str, connect: float, total: float) -> AsyncOpenAI:
+    from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
+
+    http = DefaultAioHttpClient(timeout=Timeout(total, connect=connect))
+    return AsyncOpenAI(base_url=url, api_key=key, http_client=http, max_retries=0)
 
 
 def _words(error: APIStatusError) -> str:

@@ -35,7 +35,7 @@ class Price:
 @lru_cache(maxsize=1)
 def table() -> Mapping[str, Price]:
     """The shipped price table by model name; its date and source stand in ``prices.json``."""
-    data = json.loads((files(__package__) / "prices.json").read_text())
+    data = json.loads((files("veriloop.models") / "prices.json").read_text())
     return {name: Price(**price) for name, price in data["prices"].items()}
 
 

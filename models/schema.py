@@ -1,9 +1,14 @@
-"""JSON schemas in the shape that providers' strict modes accept."""
+"""JSON schemas for models: in the shape that strict modes accept, or in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 UNION_KEYS = ("anyOf", "oneOf", "allOf", "prefixItems")
 NAMED_KEYS = ("properties", "$defs", "definitions")
@@ -22,6 +27,20 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         target = _resolve(schema, schema["$ref"])
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
     return _strict(schema)
+
+
+def render(prompt: str, **values: Any) -> str:
+    """The text of ``models/prompts/PROMPT.jinja``; a value that it names and does not get is an error."""
+    return _prompts().get_template(f"{prompt}.jinja").render(values)
+
+
+@lru_cache(maxsize=1)
+def _prompts() -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    loader = FileSystemLoader(Path(__file__).parent / "prompts")
+    return SandboxedEnvironment(loader=loader, undefined=StrictUndefined, trim_blocks=True)
 
 
 def is_strict(schema: Mapping[str, Any]) -> bool:

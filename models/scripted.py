@@ -23,10 +23,10 @@ def echo(request: Request, seed: int) -> str:
 class Scripted:
     """Gives its ``script``'s replies, one a sample, and keeps the ``requests`` it got.
 
-    A list is used up in the order of asking, an exception in it is raised in its turn, and ``ModelError`` is raised when
-    nothing is left. A function depends on seeds only, so its replies survive concurrency and resume. Every call takes
-    ``latency`` seconds. Replies end before a stop text. A word counts as one token. By default everything is declared
-    but log-probabilities, and seeds for a function only; whether a reply fits a schema is up to the script.
+    A list is used up in the order of asking; an exception in it is raised in its turn, and when none is left
+    ``ModelError`` is. A function depends on requests and seeds only, so its replies survive concurrency and resume.
+    Every call takes ``latency`` seconds. Replies end before a stop text. A word counts as one token. By default
+    everything is declared but log-probabilities, and seeds for a function only; fitting a schema is up to the script.
     """
 
     name = "scripted"

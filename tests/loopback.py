@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -51,7 +51,7 @@ Reply = Callable[[dict[str, Any], int], Answer]
 
 @dataclass
 class Logged:
-    """A request as the server saw it. ``outcome``: pending, completed (answered in full), cancelled (the client went)."""
+    """A request as the server saw it. ``outcome``: pending, completed (answered), cancelled (the client went)."""
 
     index: int
     body: dict[str, Any]
@@ -83,7 +83,7 @@ class ChatServer:
         """What to give a client as its base url."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def __aenter__(self) -> ChatServer:
+    async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
@@ -96,7 +96,7 @@ class ChatServer:
         assert self._runner
         await self._runner.cleanup()
 
-    def __enter__(self) -> ChatServer:
+    def __enter__(self) -> Self:
         ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(ready)), daemon=True)
         self._thread.start()
@@ -110,7 +110,9 @@ class ChatServer:
             await self._over.wait()
 
     def __exit__(self, *_: object) -> None:
-        assert self._loop and self._over and self._thread
+        assert self._loop
+        assert self._over
+        assert self._thread
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
 
@@ -143,7 +145,8 @@ class ChatServer:
             answer = Raw(200, completion(body, answer))
         json_type = {} if isinstance(answer.body, str) else {"content-type": "application/json"}
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        response = web.Response(status=answer.status, text=text, headers={**json_type, **answer.headers})
+        headers = {**json_type, **answer.headers}
+        response = web.Response(status=answer.status, body=text.encode(), headers=headers)
         await response.prepare(http)
         await response.write_eof()
         return response
@@ -164,7 +167,7 @@ def completion(body: dict[str, Any], choices: list[Any]) -> dict[str, Any]:
     words_in = sum(len(str(message.get("content")).split()) for message in body["messages"])
     words_out = sum(len(str(choice["message"].get("content")).split()) for choice in full if choice.get("message"))
     usage = {"prompt_tokens": words_in, "completion_tokens": words_out, "total_tokens": words_in + words_out}
-    return {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"], "choices": full, "usage": usage}
+    return {"id": "x", "object": "chat.completion", "model": body["model"], "choices": full, "usage": usage}
 
 
 def obedient(body: dict[str, Any], _index: int) -> list[Any]:

@@ -1,5 +1,8 @@
-"""Verifiers by name, as functions, as shell commands, and chained: ``sql``, ``judge``, ``shell:./check.sh``, ``sql+judge``,
-``package.module:name``, or any object with ``name`` and ``async verify(task, candidate, context)``."""
+"""Verifiers by name, as functions, as shell commands, and chained.
+
+``sql``, ``judge``, ``shell:./check.sh``, ``sql+judge``, ``package.module:name``, or any object with ``name`` and
+``async verify(task, candidate, context)``.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,8 @@ def _named(name: str, gold: Any) -> Verifier:
         return make([part.strip() for part in name.split("+")], gold)
     if name == "oracle" and gold is None:
         raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
-    found = resolve("verifiers", name, KNOWN)
+    found: Any = resolve("verifiers", name, KNOWN)
     if not inspect.isclass(found):
         return make(found, gold)
-    return found(gold) if name == "oracle" else found()
+    made: Any = found
+    return made(gold) if name == "oracle" else made()

@@ -25,7 +25,8 @@ class Oracle:
         """Passed when the candidate matches gold."""
         right = await self._match(task, candidate) if task.database else candidate.answer == self.gold
         message = "It is right." if right else "It is not right."
-        return Verdict("passed" if right else "failed", float(right), (Finding("oracle", float(right), message),), self.name)
+        finding = Finding("oracle", float(right), message)
+        return Verdict("passed" if right else "failed", float(right), (finding,), self.name)
 
     async def _match(self, task: Task, candidate: Candidate) -> bool:
         from ..tools.sql.match import drop_distinct, same_result

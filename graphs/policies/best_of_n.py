@@ -10,11 +10,16 @@ from .common import best, perfect
 
 @dataclass(frozen=True)
 class BestOfN:
-    """``n`` independent proposals in one round. With ``early_stop`` a candidate with the full score cancels the rest."""
+    """``n`` independent proposals in one round. With ``early_stop`` a full score cancels the rest."""
 
     n: int = 8
     temperature: float = 0.7
     early_stop: bool = True
+
+    @property
+    def at_most(self) -> int:
+        """The most candidates it proposes."""
+        return self.n
 
     def propose(self, search: Search) -> list[Proposal]:
         """All at once, then nothing more."""

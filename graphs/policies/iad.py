@@ -29,6 +29,11 @@ class IAD:
     feedback: Feedback = "both"
     early_stop: bool = True
 
+    @property
+    def at_most(self) -> int:
+        """The most candidates it proposes."""
+        return self.rounds * self.width
+
     def propose(self, search: Search) -> list[Proposal]:
         """The next round, with feedback on the best and the worst of all rounds."""
         if search.round >= self.rounds or (self.early_stop and perfect(best(search.candidates))):

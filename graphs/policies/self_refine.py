@@ -1,4 +1,4 @@
-"""Sequential self-refine: the model criticises its own answer and writes a better one; no verifier (baseline of IAD)."""
+"""Sequential self-refine: the model criticises its own answer and writes a better one, without a verifier."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ class SelfRefine:
     n: int = 4
     temperature: float = 0.7
     roles: tuple[str, ...] = ("critic",)
+
+    @property
+    def at_most(self) -> int:
+        """The most candidates it proposes."""
+        return self.n
 
     def propose(self, search: Search) -> list[Proposal]:
         """A critic for the newest candidate, or a candidate for the newest critique."""

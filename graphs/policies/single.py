@@ -14,6 +14,11 @@ class Single:
 
     temperature: float = 0.0
 
+    @property
+    def at_most(self) -> int:
+        """The most candidates it proposes."""
+        return 1
+
     def propose(self, search: Search) -> list[Proposal]:
         """The one proposal, then nothing more."""
         return [] if search.attempts else [Proposal(temperature=self.temperature)]

@@ -73,17 +73,16 @@ class _Worker:
         except OSError as error:
             raise ToolError(f"cannot start the SQL worker: {error}") from error
         worker = cls(process, stamp)
+        reply: dict[str, Any] | None = None
         try:
             async with asyncio.timeout(START_SECONDS):
                 reply = await worker.read()
-        except (EOFError, TimeoutError, OSError) as error:
-            await worker.stop()
+        except (EOFError, OSError) as error:
             raise ToolError("the SQL worker did not start: it ended or was silent before its first word") from error
-        except BaseException:
-            await worker.stop()
-            raise
-        if "fault" in reply:
-            await worker.stop()
+        finally:
+            if reply != {}:
+                await worker.stop()
+        if reply:
             raise UsageError(f"cannot read the database {json.loads(settings)['path']}: {reply['fault']}")
         return worker
 
@@ -188,7 +187,7 @@ class SqlRunner:
 
     async def _ask(self, pool: _Pool, worker: _Worker, sql: str) -> SqlResult:
         started = time.perf_counter()
-        reply: dict[str, Any] | None = None
+        reply: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self.seconds + GRACE):
                 reply = await worker.ask(sql)
@@ -199,10 +198,10 @@ class SqlRunner:
             error = "the process that ran the query died of it, most likely for lack of memory or time"
             return SqlResult(error=error, error_kind="crash", seconds=time.perf_counter() - started)
         finally:
-            if reply is None:
-                await pool.drop(worker)
-            else:
+            if reply:
                 pool.idle.append(worker)
+            else:
+                await pool.drop(worker)
         if "fault" in reply:
             raise ToolError(f"cannot read the database {self.path}: {reply['fault']}")
         return _result(reply, time.perf_counter() - started)
@@ -245,7 +244,7 @@ def _refusal(sql: object) -> SqlResult | None:
 def _result(reply: dict[str, Any], seconds: float) -> SqlResult:
     if reply.get("error"):
         return SqlResult(error=reply["error"], error_kind=reply["error_kind"], seconds=seconds)
-    rows = tuple(map(tuple, reply["rows"]))
+    rows = tuple(tuple(row) for row in reply["rows"])
     return SqlResult(tuple(reply["columns"]), rows, reply["truncated"], seconds=seconds)
 
 

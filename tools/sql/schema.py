@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -167,9 +167,9 @@ class Values:
         return self._connection.execute(query, (value,)).fetchone() is not None
 
     def nearest(self, table: str, column: str, value: str) -> str | None:
-        """The text in the column most like ``value``: the same but for case, containing it, or spelled much the same."""
+        """The text in the column most like ``value``: the same but for case, or containing it, or spelled alike."""
         query = f"SELECT DISTINCT {quote(column)} FROM {quote(table)} LIMIT {COMPARED_VALUES}"
-        known = {text.lower(): text for (text,) in self._connection.execute(query) if isinstance(text, str)}
+        known = {text.strip().lower(): text for (text,) in self._connection.execute(query) if isinstance(text, str)}
         wanted = value.strip().lower()
         if wanted in known:
             return known[wanted]
@@ -184,7 +184,7 @@ def _countdown(turns: int) -> Callable[[], bool]:
 
 
 @contextmanager
-def open_values(path: str | Path, *, steps: int = 20_000_000) -> Iterator[Values]:
+def open_values(path: str | Path, *, steps: int = 20_000_000) -> Generator[Values]:
     """``Values`` of the SQLite file ``path``; ``steps`` of SQLite's machine are about 50 ns each.
 
     Raises ``UsageError`` when the file is missing or no database, ``ToolError`` when it cannot be read just now.
@@ -195,7 +195,7 @@ def open_values(path: str | Path, *, steps: int = 20_000_000) -> Iterator[Values
 
 
 @contextmanager
-def _open(path: str) -> Iterator[sqlite3.Connection]:
+def _open(path: str) -> Generator[sqlite3.Connection]:
     try:
         connection = connect(path)
     except (sqlite3.Error, OSError) as error:

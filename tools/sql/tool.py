@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.messages import ToolCall, ToolSpec
 from ...core.search import ToolRun
 from .runner import SqlRunner
+from .schema import describe
 
 SPEC = ToolSpec(
     "sql",
@@ -35,6 +37,10 @@ class SqlTool:
     async def open(self, actions: Sequence[ToolCall] = ()) -> SqlSession:
         """A session; queries leave nothing behind, so recorded ``actions`` need no replay."""
         return SqlSession(self.runner)
+
+    async def describe(self) -> str:
+        """The database as CREATE TABLE lines with values, for a prompt. Raises ``ToolError`` or ``UsageError``."""
+        return await asyncio.to_thread(describe, self.runner.path)
 
     async def close(self) -> None:
         """End the worker processes (the event loop's end does it too)."""

@@ -1,0 +1,149 @@
+"""How runs look on a terminal: rounds as they happen, answers, tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from veriloop.core.events import AttemptEnded, Event, Noticed, RoundStarted, RunEnded, RunStarted
+from veriloop.core.search import Attempt, Candidate, Result, Spend
+
+MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "unscored": ("·", "yellow"), "infra_error": ("!", "magenta")}
+LINES = 6
+
+
+class Watcher:
+    """Shows a run's rounds as they happen: candidates, scores, feedback; below them spend and time left."""
+
+    def __init__(self, console: Console, at_most: int | None = None, seconds: float | None = None) -> None:
+        self.console = console
+        self.run_id = ""
+        self._at_most = at_most
+        self._seconds = seconds
+        self._ended = 0
+        self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
+
+    def __enter__(self) -> Watcher:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RunStarted):
+            self.run_id = event.run
+            self.console.print(
+                f"[dim]run {event.run} · strategy {event.strategy}{' · resumed' if event.resumed else ''}"
+            )
+        elif isinstance(event, RoundStarted):
+            self.console.rule(f"[bold]round {event.round + 1}", align="left", style="dim")
+        elif isinstance(event, AttemptEnded):
+            self._ended += 1
+            self.console.print(attempt(event.attempt))
+            self._status(event.spend)
+        elif isinstance(event, Noticed):
+            self.console.print(Text(f"  {event.text}", style="yellow"))
+        elif isinstance(event, RunEnded) and self._live:
+            self._live.update("")
+
+    def _status(self, spend: Spend) -> None:
+        if self._live:
+            self._live.update(Text(f"  {self._progress(spend)}", style="dim"))
+
+    def _progress(self, spend: Spend) -> str:
+        parts = [f"{self._ended} attempts" + (f" of at most {self._at_most}" if self._at_most else ""), spent(spend)]
+        left: list[float] = []
+        if self._seconds is not None:
+            left.append(max(0.0, self._seconds - spend.seconds))
+        if self._at_most and self._ended:
+            left.append(max(0, self._at_most - self._ended) * spend.seconds / self._ended)
+        if left:
+            parts.append(f"at most {min(left):.0f} s left")
+        return " · ".join(parts)
+
+
+def attempt(ended: Attempt) -> Any:
+    """One attempt: its mark, id, score, what it says, and what the verifier found."""
+    if not isinstance(ended, Candidate):
+        words = ended.error or "; ".join(str(v) for v in (ended.value or {}).values() if v not in ([], ""))
+        return Text(f"  · {ended.id} {ended.proposal.role}: {clip(words, 400)}", style="cyan")
+    mark, colour = MARKS[ended.verdict.outcome]
+    score = "" if ended.verdict.score is None else f" {ended.verdict.score:.2f}"
+    head = Text.assemble((f"  {mark} {ended.id}{score} ", f"bold {colour}"), (ended.verdict.verifier, "dim"))
+    body: list[Any] = [head]
+    said = ended.artifact if isinstance(ended.artifact, str) else ended.text
+    if ended.proposal.parents:
+        body.append(Text(f"      refines {', '.join(ended.proposal.parents)}", style="dim"))
+    if isinstance(ended.artifact, str) and ended.tool_runs:
+        body.append(Padding(Syntax(clip(said), "sql", background_color="default", word_wrap=True), (0, 0, 0, 6)))
+    elif said:
+        body.append(Text(indent(clip(said))))
+    lines = [line for line in ended.verdict.text.splitlines() if line.strip()]
+    if lines:
+        body.append(Text(indent("\n".join(lines[:LINES])), style="dim"))
+    return Group(*body)
+
+
+def answer(result: Result) -> Any:
+    """The answer, how sure it is, and what it cost."""
+    verdict = result.verdict
+    mark, colour = MARKS[verdict.outcome]
+    by = f" by {verdict.verifier}" if verdict.verifier else ""
+    lines: list[Any] = [Text.assemble(("Answer  ", "bold"), (value(result), "bold cyan"))]
+    if isinstance(result.best, Candidate) and result.best.tool_runs and isinstance(result.best.artifact, str):
+        lines.append(Text.assemble(("From    ", "bold"), result.best.artifact))
+    score = "" if verdict.score is None else f" {verdict.score:.2f}"
+    origin = f" · candidate {result.best.id} of {len(result.candidates)}" if result.best else ""
+    lines.append(Text.assemble(("Verdict ", "bold"), (f"{mark} {verdict.outcome}{score}{by}", colour), (origin, "dim")))
+    lines.append(Text.assemble(("Spent   ", "bold"), spent(result.spend), (f" · stopped: {result.stopped}", "dim")))
+    return Group(*lines)
+
+
+def value(result: Result) -> str:
+    """The answer as a line: a query's rows joined, other data as JSON, text as it is."""
+    if result.best is None or result.answer is None:
+        return "none"
+    if isinstance(result.answer, str):
+        return clip(result.answer, 10_000)
+    if result.best.tool_runs:
+        rows: list[list[Any]] = result.answer
+        shown = [" | ".join(str(cell) for cell in row) for row in rows[:20]]
+        more = f" … ({len(rows)} rows)" if len(rows) > 20 else ""
+        return clip(", ".join(shown) + more, 2000) if rows else "(no rows)"
+    return clip(json.dumps(result.answer, default=str, ensure_ascii=False), 2000)
+
+
+def spent(spend: Spend) -> str:
+    """A spend in words."""
+    money = "" if spend.money is None else f" · ${spend.money:.4f}" if spend.money else " · $0"
+    return f"{spend.calls} calls · {spend.tokens:,} tokens{money} · {spend.seconds:.1f} s"
+
+
+def clip(text: str, limit: int = 600) -> str:
+    """Text without control characters, cut to ``limit``."""
+    clean = "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    return clean if len(clean) <= limit else clean[:limit] + " …"
+
+
+def indent(text: str, by: int = 6) -> str:
+    """Every line moved to the right."""
+    return "\n".join(" " * by + line for line in text.splitlines())
+
+
+def table(*columns: str) -> Table:
+    """A plain table."""
+    made = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made

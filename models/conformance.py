@@ -1,0 +1,192 @@
+"""Does a model keep its promises? ``check`` asks it about everything that ``Capabilities`` can declare.
+
+    for line in asyncio.run(check(MyModel())): print(*line, sep="\\t")
+
+Costs about fifteen short calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Literal, NamedTuple, cast
+
+from ..core.errors import CapabilityError
+from ..core.messages import Image, Message, Request, Text, ToolSpec
+from ..core.protocols import Model
+
+RED_SQUARE = (
+    "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAJ0lEQVR42u3NsQkAAAjAsP7/tF7hIASy"
+    "p6lTCQQCgUAgEAgEgi/BAjLD/C5w/SM9AAAAAElFTkSuQmCC"
+)
+"""A picture of 32 by 32 pixels (PNG, base64)."""
+INTEGER = {
+    "type": "object",
+    "properties": {"answer": {"type": "integer"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
+WEATHER = ToolSpec(
+    "get_weather",
+    "Tells the weather in a city.",
+    {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False},
+)
+
+
+class Line(NamedTuple):
+    """One promise: kept (``works``), not made and refused as it must be (``n/a``), or broken (``fails``)."""
+
+    name: str
+    outcome: Literal["works", "n/a", "fails"]
+    detail: str
+
+
+class Broken(Exception):
+    """A promise that was not kept: how."""
+
+
+async def check(model: Model) -> list[Line]:
+    """Ask ``model`` for one thing after the other. Never raises for what the model does."""
+    return [await _line(model, name, probe) for name, probe in PROBES.items()]
+
+
+async def _line(model: Model, name: str, probe: Probe) -> Line:
+    declared = getattr(model.capabilities, name, True)
+    try:
+        if not declared and name == "seed":
+            return Line(name, "n/a", "not declared")
+        detail = await probe(model)
+    except CapabilityError as error:
+        return Line(name, "fails" if declared else "n/a", str(error))
+    except Broken as broken:
+        return Line(name, "fails", str(broken))
+    except Exception as error:
+        return Line(name, "fails", f"{type(error).__name__}: {error}")
+    return Line(name, "works", detail) if declared else Line(name, "fails", "not declared, yet not refused")
+
+
+def _request(text: str = "Say hello.", *, picture: bool = False) -> Request:
+    content = (Text(text), Image(RED_SQUARE)) if picture else text
+    return Request(messages=(Message("user", content),), max_tokens=64)
+
+
+def _expect(kept: bool, how: str) -> None:
+    if not kept:
+        raise Broken(how)
+
+
+async def _one(model: Model, request: Request) -> str:
+    reply = await model.generate(request)
+    _expect(len(reply.samples) == request.n, f"{len(reply.samples)} samples for n = {request.n}")
+    return reply.samples[0].text
+
+
+async def _text(model: Model) -> str:
+    text = await _one(model, _request())
+    _expect(bool(text.strip()), "an empty reply")
+    return repr(text[:40])
+
+
+async def _n(model: Model) -> str:
+    await _one(model, replace(_request(), seeds=(1, 2, 3)))
+    return "3 samples"
+
+
+async def _stop(model: Model) -> str:
+    text = await _one(model, replace(_request("Count: 1, 2, 3, 4, 5, 6, 7, 8, 9."), stop=("5",)))
+    _expect("5" not in text, f"the stop text is in the reply: {text[:60]!r}")
+    return repr(text[:40])
+
+
+async def _same(model: Model, request: Request) -> str:
+    first, second = await _one(model, request), await _one(model, request)
+    _expect(first == second, f"two calls differ: {first[:40]!r}, {second[:40]!r}")
+    return repr(first[:40])
+
+
+async def _seed(model: Model) -> str:
+    return await _same(model, replace(_request("Name a colour and an animal."), seeds=(11,), temperature=1.0))
+
+
+async def _temperature_zero(model: Model) -> str:
+    return await _same(model, replace(_request("Name a colour and an animal."), temperature=0.0))
+
+
+async def _schema(model: Model) -> str:
+    text = await _one(model, replace(_request("How many legs has a spider?"), schema=INTEGER))
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise Broken(f"not JSON: {text[:60]!r}") from None
+    answer = cast("dict[str, object]", value).get("answer") if isinstance(value, dict) else None
+    _expect(isinstance(answer, int), f"JSON that does not fit the schema: {text[:60]!r}")
+    return text[:40]
+
+
+async def _tools(model: Model) -> str:
+    request = replace(_request("What is the weather in Paris? Use the tool."), tools=(WEATHER,))
+    calls = (await model.generate(request)).samples[0].tool_calls
+    _expect(bool(calls), "no tool call")
+    _expect(calls[0].name == WEATHER.name and "city" in calls[0].arguments, f"a wrong call: {calls[0]}")
+    results = tuple(Message("tool", "Sunny.", "tool", tool_call_id=call.id) for call in calls)
+    await model.generate(
+        replace(request, messages=(*request.messages, Message("assistant", "", "reply", tool_calls=calls), *results))
+    )
+    return f"{calls[0].name}({dict(calls[0].arguments)}), and its result was taken"
+
+
+async def _logprobs(model: Model) -> str:
+    logprob = (await model.generate(replace(_request(), logprobs=True))).samples[0].logprob
+    if logprob is None or logprob > 0:
+        raise Broken(f"a log-probability of {logprob}")
+    return f"{logprob:.3f}"
+
+
+async def _prefix(model: Model) -> str:
+    prefix = "Hello, my dear"
+    text = await _one(model, replace(_request(), prefix=prefix))
+    _expect(not text.startswith(prefix), "the reply repeats the prefix instead of continuing it")
+    return repr(text[:40])
+
+
+async def _images(model: Model) -> str:
+    return repr((await _one(model, _request("What colour is this?", picture=True)))[:40])
+
+
+async def _usage(model: Model) -> str:
+    usage = (await model.generate(_request())).usage
+    _expect(usage.tokens_in > 0 and usage.tokens_out > 0, f"no tokens counted: {usage}")
+    return f"{usage.tokens_in} in, {usage.tokens_out} out"
+
+
+async def _cancel(model: Model) -> str:
+    task = asyncio.create_task(model.generate(replace(_request("Tell a long story."), max_tokens=512)))
+    await asyncio.sleep(0.02)
+    task.cancel()
+    done, _ = await asyncio.wait([task], timeout=2.0)
+    _expect(bool(done), "still running 2 s after it was cancelled")
+    if not task.cancelled():
+        task.result()
+        return "had already answered"
+    await _text(model)
+    return "cancelled, and ready for the next call"
+
+
+Probe = Callable[[Model], Awaitable[str]]
+PROBES: dict[str, Probe] = {
+    "text": _text,
+    "n": _n,
+    "stop": _stop,
+    "seed": _seed,
+    "temperature 0": _temperature_zero,
+    "schema": _schema,
+    "tools": _tools,
+    "logprobs": _logprobs,
+    "prefix": _prefix,
+    "images": _images,
+    "usage": _usage,
+    "cancel": _cancel,
+}
+"""What is asked, by name; a name that is a field of ``Capabilities`` is asked of models that declare it."""

@@ -1,0 +1,271 @@
+"""Runs an embedded model for asyncio callers: one worker thread decodes the rows of all callers together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veriloop.models.embedded.decoder import ROWS, Block, Decoder, Floats, Prefill
+from veriloop.models.embedded.vocabulary import Transcript, Vocabulary
+
+REMEMBERED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One sample to write: the question, the exact SQL to continue, and how to sample.
+
+    Temperature 0 is greedy. The same job always gives the same text, whatever else is decoded with it.
+    """
+
+    prompt: str
+    prefix: str = ""
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = 160
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sample: the SQL after the prefix, and the model's own log-probabilities (at temperature 1).
+
+    The pieces in `tokens` join to `text`; where the model ended by itself, the last piece is the empty text of
+    its end token.
+    """
+
+    text: str
+    logprob: float
+    token_logprobs: tuple[float, ...]
+    tokens: tuple[str, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    finish: Literal["stop", "length"]
+
+
+@dataclass(slots=True)
+class _Row:
+    """A job under way."""
+
+    job: Job
+    ticket: _Ticket
+    place: int
+    transcript: Transcript
+    random: np.random.Generator
+    room: int
+    capacity: int
+    logprobs: list[float] = field(default_factory=list[float])
+    finish: Literal["stop", "length", ""] = ""
+
+    def take(self, logits: Floats, vocabulary: Vocabulary) -> int:
+        """Draws the next token and writes it down."""
+        mask = vocabulary.special if self.logprobs or not self.transcript.opening.pending else (
+            ~vocabulary.allowed(self.transcript.opening.pending))
+        token, logprob = sample(logits, mask, self.job.temperature, self.job.top_p, self.random)
+        self.logprobs.append(logprob)
+        if token == vocabulary.end:
+            self.transcript.pieces.append("")
+            self.finish = "stop"
+            return token
+        self.transcript.add(token)
+        if self.job.stop and self.transcript.cut(self.job.stop):
+            self.finish = "stop"
+        elif len(self.logprobs) >= self.room:
+            self.finish = "length"
+        return token
+
+    def result(self) -> Text:
+        """The finished sample."""
+        return Text(self.transcript.text, float(sum(self.logprobs)), tuple(self.logprobs), tuple(self.transcript.pieces),
+                    len(self.transcript.opening.ids), len(self.logprobs), self.finish or "length")
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One call of `generate`: who waits, and for what."""
+
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[list[Text]]
+    jobs: list[Job]
+    texts: list[Text | None]
+    cancelled: bool = False
+
+    def settle(self, error: BaseException | None = None) -> None:
+        """Hands the texts, or an error, to the waiting task."""
+        def deliver() -> None:
+            if self.future.done():
+                return
+            if error is not None:
+                self.future.set_exception(error)
+            else:
+                self.future.set_result([text for text in self.texts if text is not None])
+
+        try:
+            self.loop.call_soon_threadsafe(deliver)
+        except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+            self.cancelled = True
+
+
+def sample(
+    logits: Floats, banned: NDArray[np.bool_], temperature: float, top_p: float, random: np.random.Generator
+) -> tuple[int, float]:
+    """A token and its log-probability at temperature 1, banned tokens left out."""
+    scores = np.where(banned, -np.inf, logits.astype(np.float64))
+    scores = scores - scores.max()
+    logprobs = scores - np.log(np.exp(scores).sum())
+    if temperature <= 0:
+        token = int(np.argmax(scores))
+        return token, float(logprobs[token])
+    weights = np.exp(scores / temperature)
+    order = np.argsort(-weights, kind="stable")
+    heap = np.cumsum(weights[order])
+    heap /= heap[-1]
+    last = int(np.searchsorted(heap, min(1.0, max(0.0, top_p)))) if top_p < 1 else len(heap) - 1
+    heap = heap[: last + 1]
+    at = min(int(np.searchsorted(heap, random.random() * heap[-1], side="right")), last)
+    token = int(order[at])
+    return token, float(logprobs[token])
+
+
+class Engine:
+    """An embedded model that many tasks, of one event loop or of several in turn, can use at once."""
+
+    def __init__(self, decoder: Decoder, vocabulary: Vocabulary) -> None:
+        self.decoder = decoder
+        self.vocabulary = vocabulary
+        self.batches = 0
+        self.prefills = 0
+        self.steps = 0
+        self._read: OrderedDict[tuple[int, ...], Prefill] = OrderedDict()
+        self._wake = threading.Condition()
+        self._tickets: deque[_Ticket] = deque()
+        self._worker: threading.Thread | None = None
+
+    @classmethod
+    def load(cls, folder: Path | str) -> Engine:
+        """Reads the weights and the tokenizer of a folder."""
+        return cls(Decoder.load(Path(folder)), Vocabulary.load(Path(folder)))
+
+    async def generate(self, jobs: Sequence[Job]) -> list[Text]:
+        """Writes one text for each job, in order."""
+        if not jobs:
+            return []
+        loop = asyncio.get_running_loop()
+        ticket = _Ticket(loop, loop.create_future(), list(jobs), [None] * len(jobs))
+        with self._wake:
+            self._tickets.append(ticket)
+            if self._worker is None or not self._worker.is_alive():
+                self._worker = threading.Thread(target=self._work, name="embedded-model", daemon=True)
+                self._worker.start()
+            self._wake.notify()
+        try:
+            return await ticket.future
+        except asyncio.CancelledError:
+            ticket.cancelled = True
+            raise
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                while not self._tickets:
+                    self._wake.wait()
+                tickets = list(self._tickets)
+                self._tickets.clear()
+            self.batches += 1
+            try:
+                _Batch(self, tickets).run()
+            except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it, and the worker goes on
+                for ticket in tickets:
+                    ticket.settle(error)
+
+    def read(self, ids: tuple[int, ...]) -> Prefill:
+        """Reads a prompt, or recalls it where it was read lately."""
+        found = self._read.get(ids)
+        if found is None:
+            self.prefills += 1
+            found = self._read[ids] = self.decoder.prefill(list(ids))
+            if len(self._read) > REMEMBERED:
+                self._read.popitem(last=False)
+        self._read.move_to_end(ids)
+        return found
+
+
+class _Batch:
+    """The calls that were waiting when the worker got free, decoded together until all are done."""
+
+    def __init__(self, engine: Engine, tickets: list[_Ticket]) -> None:
+        self.engine = engine
+        self.waiting: dict[int, deque[_Row]] = {}
+        for ticket in tickets:
+            for place, job in enumerate(ticket.jobs):
+                try:
+                    row = self._row(ticket, place, job)
+                except ValueError as error:
+                    ticket.cancelled = True
+                    ticket.settle(error)
+                    break
+                self.waiting.setdefault(row.capacity, deque()).append(row)
+
+    def _row(self, ticket: _Ticket, place: int, job: Job) -> _Row:
+        opening = self.engine.vocabulary.opening(job.prompt, job.prefix)
+        room = min(job.max_tokens, self.engine.decoder.limit - len(opening.ids))
+        if room < 1:
+            raise ValueError(f"no room to write: {len(opening.ids)} tokens to read, {job.max_tokens} to write, "
+                             f"{self.engine.decoder.limit} in all")
+        capacity = self.engine.decoder.capacity(len(opening.ids) + room)
+        transcript = Transcript(self.engine.vocabulary, opening, job.prefix)
+        return _Row(job, ticket, place, transcript, np.random.default_rng(job.seed), room, capacity)
+
+    def run(self) -> None:
+        """Decodes all rows, eight of one capacity at a time; waiting rows take the places of finished ones."""
+        for capacity, waiting in self.waiting.items():
+            block = Block(self.engine.decoder, capacity)
+            rows: list[_Row | None] = [None] * ROWS
+            ids = np.zeros(ROWS, dtype=np.int64)
+            while waiting or any(rows):
+                self._refill(block, rows, ids, waiting)
+                if any(rows):
+                    logits = self.engine.decoder.step(block, ids)
+                    self.engine.steps += 1
+                    self._advance(block, rows, ids, logits)
+
+    def _refill(self, block: Block, rows: list[_Row | None], ids: NDArray[np.int64], waiting: deque[_Row]) -> None:
+        for index in range(ROWS):
+            while waiting and rows[index] is None:
+                row = waiting.popleft()
+                if row.ticket.cancelled:
+                    continue
+                prefill = self.engine.read(row.transcript.opening.ids)
+                block.place(index, prefill)
+                rows[index] = row
+                ids[index] = row.take(prefill.logits, self.engine.vocabulary)
+                self._leave(block, rows, index)
+
+    def _advance(self, block: Block, rows: list[_Row | None], ids: NDArray[np.int64], logits: Floats) -> None:
+        for index, row in enumerate(rows):
+            if row is None or row.ticket.cancelled:
+                rows[index] = None
+                block.clear(index)
+                continue
+            ids[index] = row.take(logits[index], self.engine.vocabulary)
+            self._leave(block, rows, index)
+
+    def _leave(self, block: Block, rows: list[_Row | None], index: int) -> None:
+        row = rows[index]
+        if row is None or not row.finish:
+            return
+        rows[index] = None
+        block.clear(index)
+        ticket = row.ticket
+        ticket.texts[row.place] = row.result()
+        if all(text is not None for text in ticket.texts):
+            ticket.settle()

@@ -1,0 +1,196 @@
+"""The embedded engine: equal to transformers, blind to its batch, exact in its prefixes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from veriloop.models.embedded.decoder import ROWS, Block
+from veriloop.models.embedded.engine import Engine, Job, Text
+from veriloop.models.embedded.text import normalise, restore, spaced
+
+FOLDER = Path(__file__).parents[2] / "models" / "embedded" / "sql"
+PROMPTS = [
+    "what is the capital of ohio", "How many people live in Denver?", "rivers in texas", "which states border utah",
+    "How long is the Red River?", "what's the largest city in Maine", "name the lakes in michigan", "size of alaska",
+    "how high is mount hood", "which state has the most rivers", "what is the density of new jersey", "where is reno",
+    "states with more than 5 million people", "average population of cities in iowa", "highest point in nevada",
+    "how many rivers run through states bordering kansas", "cities bigger than boston", "smallest state by area",
+    "longest river in the largest state", "how many states are there", "what rivers do not run through idaho",
+    "population of the capital of georgia", "which state is the least dense", "mountains higher than 5000 meters",
+    "how many major cities are in florida", "states the colorado river flows through", "lowest elevation of california",
+    "total area of the states next to missouri", "cities in springfield", "hello", "second largest state",
+    "which rivers cross both iowa and illinois", "texas's neighbours", "how big is zorblatt",
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    if not (FOLDER / "model.safetensors").is_file():
+        pytest.skip("no trained weights in models/embedded/sql")
+    yield Engine.load(FOLDER)
+
+
+def run(engine: Engine, *jobs: Job) -> list[Text]:
+    return asyncio.run(engine.generate(jobs))
+
+
+def reference(engine: Engine) -> Any:
+    """The same weights in transformers."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: nothing to compare with")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    from safetensors.numpy import load_file
+
+    config = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0))
+    tensors = {name: torch.from_numpy(tensor.astype(np.float32)) for name, tensor in load_file(FOLDER / "model.safetensors").items()}
+    missing = model.load_state_dict(tensors, strict=False)
+    assert not missing.unexpected_keys and set(missing.missing_keys) <= {"lm_head.weight"}
+    model.tie_weights()
+    return model.eval()
+
+
+def test_greedy_equals_transformers(engine: Engine) -> None:
+    model = reference(engine)
+    import torch
+
+    texts = run(engine, *(Job(prompt, max_tokens=120) for prompt in PROMPTS))
+    for prompt, text in zip(PROMPTS, texts, strict=True):
+        ids = list(engine.vocabulary.opening(prompt, "").ids)
+        with torch.no_grad():
+            out = model.generate(torch.tensor([ids]), max_new_tokens=120, do_sample=False,
+                                 attention_mask=torch.ones((1, len(ids)), dtype=torch.long))
+        expected = restore(engine.vocabulary.tokenizer.decode(out[0, len(ids):].tolist()))[1:]
+        assert text.text == expected, prompt
+
+
+def test_logits_equal_transformers(engine: Engine) -> None:
+    model = reference(engine)
+    import torch
+
+    ids = list(engine.vocabulary.opening(PROMPTS[0], "SELECT capital FROM state").ids)
+    with torch.no_grad():
+        expected = model(torch.tensor([ids])).logits[0].numpy()
+    assert np.allclose(engine.decoder.prefill(ids).logits, expected[-1], atol=2e-4)
+    block = Block(engine.decoder, 96)
+    block.place(3, engine.decoder.prefill(ids[:5]))
+    for at in range(5, len(ids)):
+        logits = engine.decoder.step(block, np.full(ROWS, ids[at]))
+        assert np.allclose(logits[3], expected[at], atol=2e-4)
+
+
+def test_same_job_same_text_in_any_batch(engine: Engine) -> None:
+    jobs = [Job(prompt, temperature=1.0 + index % 3 * 0.4, top_p=(1.0, 0.9)[index % 2], seed=index, max_tokens=40 + index % 5 * 30)
+            for index, prompt in enumerate(PROMPTS[:24])]
+    together = run(engine, *jobs)
+    backwards = run(engine, *reversed(jobs))[::-1]
+    alone = [run(engine, job)[0] for job in jobs]
+    assert together == backwards == alone
+
+
+def test_same_seed_same_text_and_other_seeds_differ(engine: Engine) -> None:
+    jobs = [Job("which rivers cross the state with the most people", temperature=1.3, seed=seed) for seed in range(8)]
+    assert run(engine, *jobs) == run(engine, *jobs)
+    assert len({text.text for text in run(engine, *jobs)}) > 2
+    assert len({text.text for text in run(engine, *(jobs[0] for _ in range(4)))}) == 1
+
+
+def test_prefix_is_continued_exactly(engine: Engine) -> None:
+    for prompt in PROMPTS[:6]:
+        whole = run(engine, Job(prompt))[0].text
+        cuts = list(range(0, len(whole), 5))
+        rest = run(engine, *(Job(prompt, prefix=whole[:cut]) for cut in cuts))
+        assert [whole[:cut] + text.text for cut, text in zip(cuts, rest, strict=True)] == [whole] * len(cuts)
+
+
+def test_foreign_prefix_is_kept(engine: Engine) -> None:
+    for prefix in ("SELECT", "SELECT ", "SELECT COUNT(", "SELECT city_name FROM city WHERE state_name = '", "SELECT xyz_unknown, ", "select é"):
+        text = run(engine, Job("cities in texas", prefix=prefix, max_tokens=30))[0]
+        assert text.completion_tokens > 0
+        assert not text.text.startswith("SELECT SELECT")
+    assert run(engine, Job("cities in texas", prefix="SELECT city_name FROM city WHERE state_name = '"))[0].text.startswith("texas'")
+
+
+def test_tokens_join_to_the_text(engine: Engine) -> None:
+    for text in run(engine, *(Job(prompt, temperature=1.0, seed=3) for prompt in PROMPTS[:10])):
+        assert "".join(text.tokens) == text.text
+        assert len(text.tokens) == len(text.token_logprobs) == text.completion_tokens
+        assert text.logprob == pytest.approx(sum(text.token_logprobs))
+        assert all(logprob <= 0 for logprob in text.token_logprobs)
+        assert text.prompt_tokens > 2
+
+
+def test_stop_strings_and_length(engine: Engine) -> None:
+    whole = run(engine, Job("what is the capital of ohio"))[0]
+    assert whole.finish == "stop"
+    stopped = run(engine, Job("what is the capital of ohio", stop=(" WHERE", "zzz")))[0]
+    assert stopped.text == whole.text[: whole.text.index(" WHERE")]
+    assert (stopped.finish, "".join(stopped.tokens)) == ("stop", stopped.text)
+    short = run(engine, Job("what is the capital of ohio", max_tokens=3))[0]
+    assert (short.finish, short.completion_tokens) == ("length", 3)
+    assert whole.text.startswith(short.text)
+
+
+def test_no_room_is_an_error_for_its_caller_alone(engine: Engine) -> None:
+    async def both() -> list[Any]:
+        return await asyncio.gather(engine.generate([Job("word " * 500)]), engine.generate([Job("rivers in texas")]),
+                                    return_exceptions=True)
+
+    failed, fine = asyncio.run(both())
+    assert isinstance(failed, ValueError)
+    assert fine[0].text.startswith("SELECT")
+
+
+def test_concurrent_calls_share_batches_and_prefills(engine: Engine) -> None:
+    async def many() -> list[list[Text]]:
+        return await asyncio.gather(*(engine.generate([Job("rivers in the state of nevada", temperature=1.0, seed=seed)]) for seed in range(20)))
+
+    batches, prefills = engine.batches, engine.prefills
+    texts = asyncio.run(many())
+    assert len(texts) == 20
+    assert engine.batches - batches < 20
+    assert engine.prefills - prefills <= 1
+
+
+def test_several_loops_in_turn_and_at_once(engine: Engine) -> None:
+    expected = run(engine, Job("rivers in texas"))
+    assert [run(engine, Job("rivers in texas")) for _ in range(3)] == [expected] * 3
+    found: list[list[Text]] = []
+    threads = [threading.Thread(target=lambda: found.append(run(engine, Job("rivers in texas")))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+def test_cancelled_task_leaves_the_batch(engine: Engine) -> None:
+    async def main() -> int:
+        long = [Job(prompt, temperature=3.0, seed=seed, max_tokens=250) for seed in range(64) for prompt in PROMPTS[:4]]
+        task = asyncio.create_task(engine.generate(long))
+        await asyncio.sleep(0.05)
+        before = engine.steps
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await engine.generate([Job("rivers in texas")])
+        return engine.steps - before
+
+    assert asyncio.run(main()) < 400
+
+
+def test_question_text_is_plain() -> None:
+    assert normalise("What's the population of St. Louis, in the U.S.?") == "what 's the population of st. louis in the us"
+    assert normalise("cities > 1,500,000 or 2.5 million") == "cities 1500000 or 2500000"
+
+
+def test_quoted_values_round_trip() -> None:
+    for sql in ("SELECT a FROM b WHERE c = 'new york' AND d = 'x'", "SELECT 1", "x = 'bo", "x = '"):
+        assert restore(spaced(sql))[1:] == sql
