@@ -20,9 +20,14 @@ def _environment() -> Any:
     )
 
 
+@lru_cache(maxsize=None)
+def _template(name: str) -> Any:
+    return _environment().get_template(f"{name}.jinja")
+
+
 def render(name: str, **values: Any) -> str:
     """The text of ``prompts/NAME.jinja`` with ``values`` filled in, without white space at its ends."""
-    return _environment().get_template(f"{name}.jinja").render(**values).strip()
+    return _template(name).render(**values).strip()
 
 
 def fenced(text: str, limit: int = 4000) -> str:

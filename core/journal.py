@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import JournalMismatch, UsageError
-from .wire import dumps
+from .wire import dumps, to_bytes
 
 SYNC_EVERY = 0.05
 VERSION = 1
@@ -33,7 +33,7 @@ PATIENCE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of a journal."""
+    """One line of a journal. ``value`` is a noun or plain JSON data; read back it is always plain."""
 
     run: str
     kind: str
@@ -44,12 +44,12 @@ class Record:
 
     def line(self) -> bytes:
         """The record as it is written."""
-        return dumps(self.data()) + b"\n"
+        return self.data() + b"\n"
 
-    def data(self) -> dict[str, Any]:
-        """The record as plain data."""
-        data = {"v": VERSION, "run": self.run, "kind": self.kind, "key": self.key, "hash": self.hash, "t": self.t}
-        return {**data, "value": self.value}
+    def data(self) -> bytes:
+        """The record as JSON."""
+        head = {"v": VERSION, "run": self.run, "kind": self.kind, "key": self.key, "hash": self.hash, "t": self.t}
+        return dumps(head)[:-1] + b',"value":' + to_bytes(self.value) + b"}"
 
 
 @dataclass
@@ -123,31 +123,39 @@ class RunLog:
         for lock in self.adopted:
             lock.release()
         self.adopted.clear()
+        if self.journal is not None:
+            self.journal.resumed.discard(self.run)
 
 
 class Lock:
     """An exclusive lock on a journal file; its owner is alive as long as it is held.
 
-    Raises ``BlockingIOError`` when another has it and ``FileNotFoundError`` when the file is gone.
+    Raises ``BlockingIOError`` when another has it and ``FileNotFoundError`` when the file is gone. Several runs resumed
+    from one journal share its lock.
     """
 
     def __init__(self, path: Path) -> None:
+        self.users = 1
         self._file = -1
         while self._file < 0:
             self._file = os.open(path, os.O_RDWR)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.release()
+                self._close()
                 raise
             if not os.fstat(self._file).st_nlink:  # replaced before it was locked: lock what is there now
-                self.release()
+                self._close()
 
     def release(self) -> None:
-        """Unlock; safe to call twice."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Unlock, once all users have said so."""
+        self.users -= 1
+        if self.users == 0:
+            self._close()
+
+    def _close(self) -> None:
+        os.close(self._file)
+        self._file = -1
 
 
 class Journal:
@@ -161,6 +169,8 @@ class Journal:
         self._dirty = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._adopted: dict[Path, Lock] = {}
+        self.resumed: set[str] = set()
 
     def start(self, run: str) -> RunLog:
         """A log for a new run."""
@@ -169,8 +179,10 @@ class Journal:
     def resume(self, run: str) -> RunLog:
         """A log for a run of an earlier process, whose journal this one adopts for the time of the run.
 
-        Raises ``UsageError`` when no unfinished run has this id or another process is at work on it.
+        Raises ``UsageError`` when no unfinished run has this id or somebody is at work on it.
         """
+        if run in self.resumed:
+            raise UsageError(f"run {run} is being worked on already")
         log = RunLog(run, journal=self)
         for path in sorted(self.folder.glob("*.jsonl")):
             mine = [r for r in read(path) if r.run == run]
@@ -181,14 +193,16 @@ class Journal:
                 mine = [r for r in read(path) if r.run == run]
             log.records.update({(r.kind, r.key): r for r in mine})
         if not log.records:
+            log.close()
             raise UsageError(f"no unfinished run {run!r}; see: veriloop runs list")
+        self.resumed.add(run)
         return log
 
     def _adopt(self, path: Path, log: RunLog) -> None:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                log.adopted.append(Lock(path))
+                log.adopted.append(self._lock(path))
                 return
             except FileNotFoundError:
                 return
@@ -198,10 +212,18 @@ class Journal:
                     raise UsageError(f"run {log.run} is being worked on by another process ({path.name})") from None
                 time.sleep(0.01)
 
+    def _lock(self, path: Path) -> Lock:
+        lock = self._adopted.get(path)
+        if lock is None or not lock.users:
+            lock = self._adopted[path] = Lock(path)
+        else:
+            lock.users += 1
+        return lock
+
     def append(self, records: Iterable[Record]) -> None:
         """Write records as one line with one call to the kernel; the sync thread brings it to the disk."""
         data = [r.data() for r in records]
-        line = dumps(data[0] if len(data) == 1 else data) + b"\n"
+        line = data[0] + b"\n" if len(data) == 1 else b"[" + b",".join(data) + b"]\n"
         with self._guard:
             if self._file < 0:
                 self._open()

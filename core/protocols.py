@@ -1,4 +1,4 @@
-"""The four seams on one screen: Model, Tool, Verifier, Policy. Whatever has these shapes plugs in, by name or object."""
+"""The four seams on one screen: Model, Tool, Verifier, Policy. What has these shapes plugs in, by name or object."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .task import Task
 
 @runtime_checkable
 class Model(Protocol):
-    """Turns a request into samples. Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't."""
+    """Turns a request into samples. Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't.
+
+    A model may also have ``ready()``, which raises ``UsageError`` when a call cannot work (a missing key).
+    """
 
     @property
     def name(self) -> str: ...

@@ -17,7 +17,7 @@ from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Session
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, ToolRun, Verdict
 from ..core.seeds import fingerprint
-from ..core.wire import decode, dumps, encode
+from ..core.wire import decode, dumps, to_bytes
 from ..models.ask import ask
 from ..models.gateway import Desk
 from .run import Run
@@ -122,7 +122,7 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
 async def _act(run: Run, work: Work, call: ToolCall, ordinal: int) -> ToolRun:
     """One tool run, recorded before it is used."""
     key = f"{work.proposal.id}/{ordinal}"
-    hash = fingerprint(dumps(encode(call))).hex() if run.log.active else ""
+    hash = fingerprint(to_bytes(call)).hex() if run.log.active else ""
     found = None if run.log.replaying else run.log.get("tool", key, hash)
     if found is not None:
         done = decode(ToolRun, found)
@@ -133,7 +133,7 @@ async def _act(run: Run, work: Work, call: ToolCall, ordinal: int) -> ToolRun:
         session = await run.session(call.name, work.sessions)
         done = await session.act(call)
         if run.log.active:
-            run.log.put("tool", key, encode(done), hash, t=run.budget.seconds)
+            run.log.put("tool", key, done, hash, t=run.budget.seconds)
     run.emit(Executed(run=run.id, id=f"{run.id}/executed/{key}", attempt=work.proposal.id, tool_run=done))
     return done
 

@@ -15,7 +15,7 @@ from ..core.protocols import Memory, Policy, Session, Tool, Verifier
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Search, Spend, Verdict
 from ..core.seeds import derive, fingerprint
 from ..core.task import Task
-from ..core.wire import decode, dumps, encode
+from ..core.wire import decode, encode, to_bytes
 from ..models.gateway import Gateway
 from ..models.rounds import Group
 from .policies.common import best
@@ -169,7 +169,7 @@ class Run:
     def record(self, attempt: Attempt) -> None:
         """Write an ended attempt to the journal. One lost to infrastructure is not written: it may be tried again."""
         if self.log.active and not lost(attempt):
-            self.log.put("attempt", attempt.id, encode(attempt), proposal_hash(attempt.proposal), t=self.budget.seconds)
+            self.log.put("attempt", attempt.id, attempt, proposal_hash(attempt.proposal), t=self.budget.seconds)
 
     def recall(self, found: Mapping[str, Any]) -> None:
         """Take what memory recalled: ``experience`` for the policy, ``prompt`` for the proposer's system prompt."""
@@ -191,7 +191,7 @@ def _alike(proposal: Proposal) -> tuple[object, ...]:
 
 def proposal_hash(proposal: Proposal) -> str:
     """What identifies a proposal in the journal."""
-    return fingerprint(dumps(encode(proposal))).hex()
+    return fingerprint(to_bytes(proposal)).hex()
 
 
 def broken(proposal: Proposal, round: int, why: str) -> Attempt:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..agents.proposer import Proposer
 from ..core.budget import Budget
@@ -29,7 +28,6 @@ from .output import Output
 from .record import header, objects_of, open_log
 from .run import Run
 from .strategies import UNVERIFIED, VERIFIED, Strategy
-
 
 Subscribers = Subscriber | Sequence[Subscriber]
 
@@ -81,7 +79,7 @@ async def asolve(
     if limits is not None:
         task = replace(task, limits=limits)
     plan = Plan(
-        task=task,
+        task=_anywhere(task),
         strategy=Strategy.of(strategy or settings.strategy),
         models=_by_role(model or settings.model),
         verify=verify,
@@ -121,6 +119,13 @@ async def aresume(run_id: str, *, on_event: Subscribers = (), **objects: Any) ->
         log.close()
 
 
+def _anywhere(task: Task) -> Task:
+    """The task with an absolute path, so that it can be resumed from another folder."""
+    if task.database is None:
+        return task
+    return replace(task, database=str(Path(task.database).expanduser().absolute()))
+
+
 def new_id() -> str:
     """A fresh run id, short enough to type."""
     return uuid.uuid4().hex[:10]
@@ -138,7 +143,8 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
 
     from .graph import build
 
-    emit = Emitter(log.run, tuple(on_event) if isinstance(on_event, Sequence) else (on_event,))
+    subscribers = (on_event,) if callable(on_event) else on_event
+    emit = Emitter(log.run, tuple(cast("Sequence[Subscriber]", subscribers)))
     run = await prepare(plan, log, settings, emit)
     resumed = bool(log.records)
     if log.active and not resumed:
@@ -180,6 +186,9 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     tools, about = await _tools(task, plan.tools)
     proposer = Proposer.of(task, about, output.check)
     _check(proposer, policy, verifier, models)
+    if not log.replaying:
+        for model in models.values():
+            getattr(model, "ready", int)()
 
     def notice(text: str) -> None:
         emit(Noticed(run=log.run, id=f"{log.run}/notice/{text}", text=text))
@@ -217,7 +226,7 @@ async def _tools(task: Task, extra: Sequence[Tool]) -> tuple[dict[str, Tool], st
     tools = {tool.spec.name: tool for tool in extra}
     if task.database is None:
         return tools, ""
-    sql = _sql_tool(os.path.abspath(task.database))
+    sql = _sql_tool(task.database)
     return {"sql": sql, **tools}, await sql.describe()
 
 

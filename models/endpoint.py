@@ -77,7 +77,9 @@ class Endpoint:
 
     def broken(self, what: str) -> ModelError:
         """The endpoint answered, but not with what was asked for."""
-        return ModelError(self.say(f"{self.url} gave no usable reply: {what}; is the base url right (most end in /v1)?"))
+        return ModelError(
+            self.say(f"{self.url} gave no usable reply: {what}; is the base url right (most end in /v1)?")
+        )
 
     def refused(self, status: int, headers: Mapping[str, str], words: str, quota: bool = False) -> ModelError:
         """An HTTP status of 400 or more as the error it stands for. ``words`` is what the server said."""

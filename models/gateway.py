@@ -17,7 +17,7 @@ from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply, Request, Usage
 from ..core.protocols import Model
 from ..core.seeds import fingerprint
-from ..core.wire import decode, dumps, encode
+from ..core.wire import decode, dumps, encode, to_bytes
 from .prices import Price, price_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Gateway:
     def record(self, replies: list[tuple[str, Reply, str]]) -> None:
         """Write replies to the journal under their keys, all in one write."""
         if self.log.active:
-            steps = [("model", key, encode(reply), hash) for key, reply, hash in replies]
+            steps = [("model", key, reply, hash) for key, reply, hash in replies]
             self.log.put_all(steps, self.budget.seconds)
 
     async def call(self, model: Model, request: Request) -> Reply:
@@ -206,10 +206,10 @@ class Desk:
 
 def request_hash(model: str, request: Request) -> str:
     """What identifies a request in the journal."""
-    return fingerprint(model.encode() + dumps(encode(request))).hex()
+    return fingerprint(model.encode() + to_bytes(request)).hex()
 
 
 def estimate(request: Request) -> int:
     """An upper estimate of the tokens a request reads: two bytes of text a token, 1,500 tokens a picture."""
     text = sum(len(m.text.encode()) // 2 + 8 + 1500 * len(m.images) for m in request.messages)
-    return text + len(dumps([request.schema, encode(request.tools)])) // 2
+    return text + len(dumps([request.schema, [encode(tool) for tool in request.tools]])) // 2

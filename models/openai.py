@@ -37,7 +37,7 @@ class OpenAI:
 
     ``base_url`` and ``api_key`` default to ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``; a server other than OpenAI's
     needs no key. ``connect`` limits the seconds until the connection stands, ``total`` those of the whole call. Raises
-    ``UsageError`` when the key is missing or the url is none.
+    ``UsageError`` when the url is none; ``ready`` does when the key is missing.
 
     Every reply has exactly ``request.n`` samples: a server that gives fewer choices is asked again for the rest, one
     sample a request, all at once. If one of those fails, the call fails.
@@ -59,8 +59,6 @@ class OpenAI:
             raise UsageError(f"the base url {url!r} must begin with http:// or https://")
         if "@" in url:
             raise UsageError("the base url holds a user name or password: give a key in OPENAI_API_KEY instead")
-        if not key and url == OFFICIAL:
-            raise UsageError("OPENAI_API_KEY is not set: set it, or name another server in OPENAI_BASE_URL")
         if not (key.isascii() and key.isprintable()):
             raise UsageError("OPENAI_API_KEY holds characters that no key has: copy it again")
         self.name = f"openai:{model}"
@@ -73,12 +71,18 @@ class OpenAI:
         self._learned: dict[str, str] = {}
         self._clients = PerLoop(partial(_client, url, key or "none", connect, total), lambda client: client.close())
 
+    def ready(self) -> None:
+        """Raise ``UsageError`` when the key is missing; asked before a run's first call (a replay needs no key)."""
+        if not self._endpoint.secret and self._endpoint.url == OFFICIAL:
+            raise UsageError("OPENAI_API_KEY is not set: set it, or name another server in OPENAI_BASE_URL")
+
     async def aclose(self) -> None:
         """Close the running loop's connections now; otherwise they are closed when the loop ends."""
         await self._clients.aclose()
 
     async def generate(self, request: Request) -> Reply:
         """Ask for ``request.n`` samples. Cancelling closes the HTTP request."""
+        self.ready()
         refuse(self.name, self.capabilities, request)
         reply = Reply(())
         if request.n == 1 or "n" not in self._learned:

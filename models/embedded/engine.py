@@ -68,8 +68,11 @@ class _Row:
 
     def take(self, logits: Floats, vocabulary: Vocabulary) -> int:
         """Draws the next token and writes it down."""
-        mask = vocabulary.special if self.logprobs or not self.transcript.opening.pending else (
-            ~vocabulary.allowed(self.transcript.opening.pending))
+        mask = (
+            vocabulary.special
+            if self.logprobs or not self.transcript.opening.pending
+            else (~vocabulary.allowed(self.transcript.opening.pending))
+        )
         token, logprob = sample(logits, mask, self.job.temperature, self.job.top_p, self.random)
         self.logprobs.append(logprob)
         if token == vocabulary.end:
@@ -85,8 +88,15 @@ class _Row:
 
     def result(self) -> Text:
         """The finished sample."""
-        return Text(self.transcript.text, float(sum(self.logprobs)), tuple(self.logprobs), tuple(self.transcript.pieces),
-                    len(self.transcript.opening.ids), len(self.logprobs), self.finish or "length")
+        return Text(
+            self.transcript.text,
+            float(sum(self.logprobs)),
+            tuple(self.logprobs),
+            tuple(self.transcript.pieces),
+            len(self.transcript.opening.ids),
+            len(self.logprobs),
+            self.finish or "length",
+        )
 
 
 @dataclass(slots=True)
@@ -101,6 +111,7 @@ class _Ticket:
 
     def settle(self, error: BaseException | None = None) -> None:
         """Hands the texts, or an error, to the waiting task."""
+
         def deliver() -> None:
             if self.future.done():
                 return
@@ -219,8 +230,10 @@ class _Batch:
         opening = self.engine.vocabulary.opening(job.prompt, job.prefix)
         room = min(job.max_tokens, self.engine.decoder.limit - len(opening.ids))
         if room < 1:
-            raise ValueError(f"no room to write: {len(opening.ids)} tokens to read, {job.max_tokens} to write, "
-                             f"{self.engine.decoder.limit} in all")
+            raise ValueError(
+                f"no room to write: {len(opening.ids)} tokens to read, {job.max_tokens} to write, "
+                f"{self.engine.decoder.limit} in all"
+            )
         capacity = self.engine.decoder.capacity(len(opening.ids) + room)
         transcript = Transcript(self.engine.vocabulary, opening, job.prefix)
         return _Row(job, ticket, place, transcript, np.random.default_rng(job.seed), room, capacity)

@@ -12,8 +12,18 @@ import re
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
 SPECIALS = (END, QUESTION, ANSWER)
 
-_SCALES = {"thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000, "m": 1_000_000}
-_SCALED = re.compile(r"\b(\d+(?:\.\d+)?) ?(thousand|million|billion|k|m)\b")
+_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000}
+_WORDS = dict(
+    zip(
+        "half|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty".split(
+            "|"
+        ),
+        (0.5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 40, 50, 60),
+        strict=True,
+    )
+)
+_SPELLED = re.compile(rf"\b({'|'.join(_WORDS)})(?: an?)? (?=(?:hundred|thousand|million|billion)\b)")
+_SCALED = re.compile(r"\b(\d+(?:\.\d+)?)(?: ?(hundred|thousand|million|billion)|(k))\b")
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[‘’`´]"), "'"),
     (re.compile(r"[“”\"?!;:()\[\]{}|<>=*]"), " "),
@@ -33,7 +43,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def _scaled(match: re.Match[str]) -> str:
-    return str(round(float(match[1]) * _SCALES[match[2]]))
+    return str(round(float(match[1]) * _SCALES[match[2] or match[3]]))
 
 
 def normalise(question: str) -> str:
@@ -41,14 +51,17 @@ def normalise(question: str) -> str:
     text = question.lower()
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
-    return _SCALED.sub(_scaled, text).strip()
+    text = _SPELLED.sub(lambda match: f"{_WORDS[match[1]]} ", text)
+    return _SCALED.sub(_scaled, _SCALED.sub(_scaled, text)).strip()
 
 
 def spaced(sql: str) -> str:
     """SQL as the tokenizer reads it: a blank in front, and one after each opening quote."""
     parts = (" " + sql).split("'")
-    return "'".join(" " + part if index % 2 and index < len(parts) - 1 or index % 2 and part else part
-                    for index, part in enumerate(parts))
+    return "'".join(
+        " " + part if index % 2 and index < len(parts) - 1 or index % 2 and part else part
+        for index, part in enumerate(parts)
+    )
 
 
 def restore(text: str) -> str:

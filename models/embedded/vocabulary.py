@@ -97,8 +97,8 @@ class Transcript:
             self.pieces.append("")
             return
         whole = restore(written)[1:]
-        text = whole[len(self.prefix):]
-        self.pieces.append(text[len(self.text):])
+        text = whole[len(self.prefix) :]
+        self.pieces.append(text[len(self.text) :])
         self.text = text
 
     def cut(self, stops: tuple[str, ...]) -> bool:
@@ -106,7 +106,7 @@ class Transcript:
         found = [at for stop in stops if stop and (at := self.text.find(stop)) >= 0]
         if not found:
             return False
-        self.text = self.text[:min(found)]
+        self.text = self.text[: min(found)]
         room = len(self.text)
         for index, piece in enumerate(self.pieces):
             self.pieces[index] = piece[:room]

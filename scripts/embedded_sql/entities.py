@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from random import Random
 
 STATES: dict[str, tuple[str, str]] = {
@@ -110,7 +112,7 @@ suwannee,st. johns,ocmulgee,oconee,flint,saluda,new,bear,sevier,green,gunnison,a
 
 MOUNTAINS = """mckinley,denali,whitney,rainier,elbert,massive,harvard,blanca,st. elias,foraker,bona,blackburn,hood,
 shasta,st. helens,adams,baker,mitchell,washington,marcy,katahdin,mansfield,rushmore,timpanogos,wheeler,kings,
-borah,gannett,grand teton,granite,boundary,humphreys,baldy,cloud,pikes,longs,evans,antero,princeton,yale,la plata,
+borah,gannett,grand teton,granite,boundary,humphreys,baldy,cloud,pikes,pikes peak,longs peak,wilson peak,grays peak,longs,evans,antero,princeton,yale,la plata,
 uncompahgre,crestone,lincoln,grays,torreys,castle,quandary,shavano,princeton,bross,democrat,sneffels,capitol,
 maroon,wrangell,sanford,hunter,hubbard,bear,logan,alverstone,fairweather,browne,south buttress,kennedy,vancouver,
 churchill,williamson,white mountain,north palisade,split,sill,russell,tyndall,muir,langley,olympus,stuart,bachelor,
@@ -146,6 +148,20 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.replace("\n", "").split(",") if name.strip()]
 
 
+SHARED = """mississippi,missouri,ohio,colorado,arkansas,delaware,connecticut,tennessee,alabama,kansas,iowa,illinois,
+wisconsin,minnesota,kentucky,oregon,utah,idaho,virginia,michigan,hawaii,maine,washington,new york,north dakota"""
+FACTS = Path(__file__).resolve().parents[2] / "apps" / "demo" / "facts"
+
+
+def _facts(kind: str) -> list[str]:
+    """The names of the demo's facts, where they are at hand."""
+    path = FACTS / f"{kind}.csv"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return sorted({row[f"{kind}_name"].strip().lower() for row in csv.DictReader(file)})
+
+
 def invented(rng: Random) -> str:
     """A made-up word that could be a name."""
     parts = [rng.choice(_ONSETS) + rng.choice(_VOWELS) for _ in range(rng.randint(1, 3))]
@@ -173,6 +189,9 @@ class Names:
             "high": _names(POINTS_HIGH),
             "low": _names(POINTS_LOW),
         }
+        for kind in ("city", "river", "mountain", "lake", "road"):
+            self.lists[kind] += [name for name in _facts(kind) if name not in self.lists[kind]]
+        self.shared = _names(SHARED)
         self.capitals = [capital for capital, _ in STATES.values()]
 
     def state(self, rng: Random) -> str:
@@ -182,6 +201,8 @@ class Names:
     def other(self, rng: Random, kind: str) -> str:
         """A name of another kind: mostly real, sometimes one of another list, sometimes made up."""
         draw = rng.random()
+        if kind == "river" and draw < 0.22:
+            return rng.choice(self.shared)
         if draw < 0.70 or kind in ("high", "low", "road"):
             return rng.choice(self.lists[kind])
         if draw < 0.78:

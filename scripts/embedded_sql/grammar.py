@@ -45,7 +45,7 @@ def held_out(template: str) -> bool:
 def draw(rng: Random) -> Example | None:
     """One example, or none where the draw made no sense."""
     weights, asks = zip(*ASKS, strict=True)
-    depth = rng.choices((0, 1, 2), (50, 38, 12))[0]
+    depth = rng.choices((0, 1, 2), (42, 42, 16))[0]
     question, sql, template = rng.choices(asks, weights)[0](rng, depth)
     if len(sql) > LONGEST or re.search(r"\{|\[|\}", question + sql):
         return None

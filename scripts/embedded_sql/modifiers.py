@@ -7,11 +7,11 @@ from random import Random
 try:
     from nouns import COUNTRY, NAMES, Mod, Set, named
     from phrases import number, say
-    from sqlparts import MAJOR, PLACE, Rows, most, quoted
+    from sqlparts import KEY, MAJOR, PLACE, Rows, quoted
 except ImportError:  # imported as a package
     from veriloop.scripts.embedded_sql.nouns import COUNTRY, NAMES, Mod, Set, named
     from veriloop.scripts.embedded_sql.phrases import number, say
-    from veriloop.scripts.embedded_sql.sqlparts import MAJOR, PLACE, Rows, most, quoted
+    from veriloop.scripts.embedded_sql.sqlparts import KEY, MAJOR, PLACE, Rows, quoted
 
 BORDERS = ("[border{s}|border{s}|border{s}|border{s}|touch{es}|neighbor{s}|adjoin{s}|surround{s}|abut{s}|{has} a border with"
            "|share{s} a border with|share{s} borders with|{is} adjacent to|{is} next to|{is} bordering|{is} neighboring"
@@ -73,14 +73,17 @@ def crossed(river: Set, negated: bool = False) -> Mod:
         return Mod("-crossed" + river.tag, f"state_name NOT IN ({via.select()})",
                    "[that {x} does not run through|not crossed by {x}|not traversed by {x}|through which {x} does not flow"
                    "|that {x} does not cross|that do not have {x}]",
-                   "[{is} not crossed by|{is} not traversed by|{do} not have|{do} not contain] {x}", x=river.text)
+                   "[{is} not crossed by|{is} not traversed by|{do} not have|{do} not contain|{has} no part of] {x}",
+                   invert="[does {x} not [run|flow|pass|go] through|{x} does not [run|flow|pass|go] through|does {x} not [cross|traverse]"
+                   "|{x} does not [cross|traverse]|is {x} not in|isn't {x} in|is not crossed by {x}]", x=river.text)
+    banks = "|bordering {x}|that border {x}|next to {x}" if "river" in river.text else ""
     run = "[run through|flow through|traverse|cross|pass through|go through|run|flow|run across|flow in|run thru]"
     return Mod("crossed" + river.tag, f"state_name IN ({via.select()})",
                "[{x} runs through|that {x} runs through|through which {x} flows|through which {x} runs|that {x} traverses"
                "|which {x} crosses|crossed by {x}|traversed by {x}|that {x} flows through|along {x}|with {x}|on {x}|containing {x}"
                "|that have {x}|{x} flows through|where {x} flows|that {x} passes through|in which {x} runs|where {x} is"
-               "|on the path of {x}|that contain {x}|that {x} goes through]",
-               "[{has}|contain{s}|{is} crossed by|{is} traversed by|include{s}|{is} on|lie{s} on|{is} on the course of] {x}",
+               "|on the path of {x}|that contain {x}|that {x} goes through|touched by {x}|{x} passes through|{x} crosses" + banks + "]",
+               "[{has}|contain{s}|{is} crossed by|{is} traversed by|include{s}|{is} on|lie{s} on|{is} on the course of|{is} touched by|{is} intersected by] {x}",
                invert=f"[does {{x}} {run}|does {{x}} {run}|{{x}} runs through|is {{x}} in|{{x}} {run}|is {{x}} located in"
                "|can {x} be found in|{x} flows through|is crossed by {x}|is traversed by {x}|{x} traverses]",
                via=via, x=river.text)
@@ -168,6 +171,8 @@ def sized(rng: Random, kind: str) -> Mod:
     """Things whose size compares with a number."""
     column, low, high, post, vp, adj_post, adj_vp, adjectives = SIZES[rng.choice(UNITS[kind])]
     way, words, written, cond = compared(rng, column, low, high)
+    if rng.random() < 0.07:
+        return between(rng, column, low, high)
     if adjectives and "=" not in cond and rng.random() < 0.4:
         post, vp = adj_post, adj_vp
         words = say(rng, adjectives.split("/")[way == "less"])
@@ -246,18 +251,27 @@ def major(kind: str) -> Mod:
     return Mod("major", MAJOR[kind], "[that are major|considered major|which are major]", "{is} major", pre="major")
 
 
+COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
 def counted(rng: Random, what: str) -> Mod:
     """States with more or fewer than so many things."""
     table, key = {"river": ("river", "traverse"), "border": ("border_info", "state_name")}.get(what, (what, "state_name"))
     amount = rng.randint(1, 9)
     more = rng.random() < 0.7
-    words = rng.choice(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")) if rng.random() < 0 else str(amount)
-    if rng.random() < 0.4:
-        words = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[amount - 1]
+    words = COUNTED[amount - 1] if rng.random() < 0.5 else str(amount)
     sign, said = (">", "[more than|over]") if more else ("<", "[less than|fewer than]")
-    if rng.random() < 0.25:
+    draw = rng.random()
+    if draw < 0.25:
         sign, said = "=", "[exactly|only|just]"
-    via = Rows(table, key, (), f" GROUP BY {key} HAVING COUNT(*) {sign} {amount}")
+        words = rng.choice((words, words, words, "a single")) if amount == 1 else words
+    elif draw < 0.5:
+        sign, said = (">=", "at least") if more else ("<=", "at most")
+    where: tuple[str, ...] = ()
+    if what in ("river", "city") and rng.random() < 0.25:
+        where, said = (MAJOR[what],), said
+        words += " major"
+    via = Rows(table, key, where, f" GROUP BY {key} HAVING COUNT(*) {sign} {amount}")
     noun = {"river": "rivers", "city": "cities", "mountain": "mountains", "lake": "lakes", "border": "states"}[what]
     if what == "border":
         return Mod("countborder", via.member("state_name"), f"[that border|bordering|which border|with|neighboring] {said} {words} [states|other states]",
@@ -266,29 +280,43 @@ def counted(rng: Random, what: str) -> Mod:
                f"[{{has}}|contain{{s}}] {said} {words} {noun}", via=via)
 
 
-def crossing(rng: Random) -> Mod:
-    """Rivers that cross more or fewer than so many states."""
+def crossing(rng: Random, kind: str) -> Mod:
+    """Rivers, roads, lakes or city names that are in more or fewer than so many states."""
     amount = rng.randint(1, 9)
-    words = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")[amount - 1] if rng.random() < 0.5 else str(amount)
-    sign, said = rng.choice(((">", "[more than|over]"), ("<", "[less than|fewer than]"), ("=", "[exactly|only|just]")))
-    rows = most("river_name", "river", "DESC")
-    rows = Rows(rows.table, rows.key, (), f" GROUP BY river_name HAVING COUNT(*) {sign} {amount}")
-    return Mod("countstates", rows.member("river_name"),
-               f"[that run through|running through|that traverse|crossing|that flow through|in] {said} {words} states",
-               f"[run{{s}} through|flow{{s}} through|cross{{es}}|traverse{{s}}|{{is}} in] {said} {words} states", via=rows)
+    words = COUNTED[amount - 1] if rng.random() < 0.5 else str(amount)
+    sign, said = rng.choice(((">", "[more than|over]"), ("<", "[less than|fewer than]"), ("=", "[exactly|only|just]"), (">=", "at least")))
+    rows = Rows(kind, KEY[kind], (), f" GROUP BY {KEY[kind]} HAVING COUNT(*) {sign} {amount}")
+    states = f"{said} {words} [states|states|different states]"
+    post, vp = {
+        "lake": (f"[in|that are in|shared by|that belong to|that lie in] {states}", f"[{{is}} in|{{is}} shared by|belong{{s}} to|lie{{s}} in] {states}"),
+        "city": (f"[that exist in|found in|in|that are found in] {states}", f"[exist{{s}} in|{{is}} found in|appear{{s}} in|occur{{s}} in] {states}"),
+    }.get(kind, (f"[that run through|running through|that traverse|crossing|that flow through|in|that cross] {states}",
+                 f"[run{{s}} through|flow{{s}} through|cross{{es}}|traverse{{s}}|{{is}} in|pass{{es}} through] {states}"))
+    return Mod("countstates", rows.member(KEY[kind]), post, vp, via=rows)
 
 
-def elevated(rng: Random) -> Mod:
+def elevated(rng: Random, other: Set) -> Mod:
     """States whose highest or lowest point compares with a number or another state's."""
     if rng.random() < 0.5:
-        other = named(rng, "state")
-        cond = f"highest_elevation > (SELECT highest_elevation FROM highlow WHERE {other.match('state_name')})"
-        post = ("[with|that have|having] [points|a point|elevations|a highest point|an elevation] [higher than|above|greater than] "
+        inner = f"(SELECT highest_elevation FROM highlow WHERE {other.match('state_name')})"
+        if rng.random() < 0.25:
+            cond = f"highest_elevation < {inner}"
+            low = "[with|having|{HAS}] [a highest point|a highest elevation] [lower than|below|smaller than] [the highest point of|that of|] {x}"
+            via = Rows("highlow", "state_name", (cond,))
+            return Mod("elev<", via.member("state_name"), low.replace("{HAS}", "that have"), "{has} " + low.split("] ", 1)[1], via=via, x=other.text)
+        cond = f"highest_elevation > {inner}"
+        post = ("[with|that have|having] [points|a point|elevations|a highest point|an elevation|a top|a peak|a summit|a point that is|points that are] [higher than|above|greater than] "
                 "[the highest point of|the highest point in|the highest elevation of|that of|] {x}")
         vp = ("{has} [points|a point|elevations|a highest point|a high point] [higher than|above] "
               "[the highest point of|the highest point in|the highest elevation of|that of] {x}")
         return Mod("elev", "state_name IN (" + Rows("highlow", "state_name", (cond,)).select() + ")", post, vp,
                    via=Rows("highlow", "state_name", (cond,)), x=other.text)
+    if rng.random() < 0.12:
+        below = rng.random() < 0.8
+        via = Rows("highlow", "state_name", ("lowest_elevation < 0" if below else "lowest_elevation > 0",))
+        words = "below" if below else "above"
+        return Mod("sealevel", via.member("state_name"), f"[with a [low|lowest] point {words} sea level|whose lowest point is {words} sea level|with land {words} sea level]",
+                   f"[{{has}} a [low|lowest] point {words} sea level|{{is}} partly {words} sea level|{{has}} land {words} sea level|{{has}} points {words} sea level]", via=via)
     _, words, written, cond = compared(rng, rng.choice(("highest_elevation", "highest_elevation", "lowest_elevation")), 10, 6000)
     side = "highest" if cond.startswith("highest") else "lowest"
     via = Rows("highlow", "state_name", (cond,))
@@ -302,8 +330,60 @@ def pointed(rng: Random) -> Mod:
     """States by the name of their highest or lowest point."""
     side = rng.choice(("high", "low"))
     name = NAMES.other(rng, side)
+    if rng.random() < 0.1:
+        name = NAMES.other(rng, "river") + " river" if side == "low" else "mount " + NAMES.other(rng, "mountain")
+    elif rng.random() < 0.08:
+        name = NAMES.other(rng, "city")
     via = Rows("highlow", "state_name", (quoted(f"{side}est_point", name),))
     noun = f"[{side}est point|{side}est point|{side} point|{side}est elevation]"
     return Mod("point", via.member("state_name"),
                f"[whose {noun} is {{x}}|with {{x}} as [its|the|their] {noun}|with the {noun} {{x}}|where the {noun} is {{x}}]",
                f"{{has}} {{x}} as [its|their|the] {noun}", invert=f"is {{x}} the {noun} [in|of]", via=via, x=name)
+
+
+def between(rng: Random, column: str, low: float, high: float) -> Mod:
+    """Things whose size lies between two numbers."""
+    (one, first), (two, second) = sorted((number(rng, low, high), number(rng, low, high)), key=lambda pair: int(pair[1]))
+    noun, unit = {"population": ("population", "people"), "area": ("area", "square miles"), "density": ("density", "people per square mile"),
+                  "length": ("length", "km"), "mountain_altitude": ("height", "meters")}[column]
+    post = say(rng, f"[with between {{a}} and {{b}} {unit}|with a {noun} between {{a}} and {{b}} [{unit}|]|with a {noun} from {{a}} to {{b}}"
+               f"|whose {noun} is between {{a}} and {{b}} [{unit}|]|between {{a}} and {{b}} {unit}|having between {{a}} and {{b}} {unit}]", a=one, b=two)
+    vp = say(rng, f"[{{has}} between {{a}} and {{b}} {unit}|{{has}} a {noun} between {{a}} and {{b}}]", a=one, b=two)
+    return Mod("between" + column, f"{column} BETWEEN {first} AND {second}", post, vp)
+
+
+def average(rng: Random, kind: str) -> Mod:
+    """Things above or below the average of their kind."""
+    column, noun, more, less = {
+        "state": rng.choice((("population", "population", "more populous", "less populous"), ("area", "area", "[larger|bigger]", "smaller"),
+                             ("density", "[population density|density]", "denser", "less dense"))),
+        "city": ("population", "population", "[larger|bigger]", "smaller"), "river": ("length", "length", "longer", "shorter"),
+        "mountain": ("mountain_altitude", "[height|altitude]", "[higher|taller]", "lower"), "lake": ("area", "area", "[larger|bigger]", "smaller"),
+    }[kind]
+    above = rng.random() < 0.65
+    adj, side = (more, "[above|higher than|greater than|larger than|over]") if above else (less, "[below|lower than|less than|smaller than|under]")
+    post = (f"[{adj} than [the average|average|the average {kind}|the mean]|with a {noun} {side} [the average|average|the mean]"
+            f"|whose {noun} is {side} [the average|average]|with [an above|a higher than] average {noun}]")
+    if not above:
+        post = post.replace("[an above|a higher than] average", "[a below|a lower than] average")
+    vp = f"[{{is}} {adj} than [the average|average|the average {kind}]|{{has}} a {noun} {side} [the average|average]]"
+    return Mod("average" + column, f"{column} {'>' if above else '<'} (SELECT AVG({column}) FROM {kind})", post, vp)
+
+
+def governing(rng: Random) -> Mod:
+    """Cities that are, or are not, the capital of a state."""
+    no = rng.random() < 0.6
+    nouns = "[a capital|a state capital|the capital of a state|a capital city|the capital of its state]"
+    if no:
+        return Mod("-capital", "city_name NOT IN (SELECT capital FROM state)",
+                   f"[that is not {nouns}|which is not {nouns}|that isn't {nouns}|not being {nouns}|that are not capitals|which are not state capitals"
+                   "|other than capitals]", f"[{{is}} not {nouns}|{{is}} not capitals]")
+    return Mod("+capital", "city_name IN (SELECT capital FROM state)",
+               f"[that is {nouns}|which is {nouns}|that is also {nouns}|that are capitals|that are state capitals]", f"[{{is}} {nouns}|{{is}} capitals]")
+
+
+def namesake() -> Mod:
+    """Cities that are called like a state."""
+    return Mod("namesake", "city_name IN (SELECT state_name FROM state)",
+               "[with the same name as a state|that share a name with a state|named like a state|that have the name of a state|named after a state]",
+               "[share{s} a name with a state|{has} the same name as a state|{is} named like a state|{has} the name of a state|share{s} their name with a state]")

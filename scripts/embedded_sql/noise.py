@@ -53,6 +53,7 @@ def typed(rng: Random, question: str, sql: str) -> str:
             words[at] = typo(rng, words[at])
     if rng.random() < 0.03:
         words.insert(rng.randrange(len(words) + 1) if rng.random() < 0.3 else rng.randrange(min(3, len(words))), rng.choice(MISC))
-    if rng.random() < 0.06:
-        words = [word for word in words if word != "'s"]
-    return " ".join(words)
+    question = " ".join(words)
+    if rng.random() < 0.08:
+        question = question.replace(" 's", rng.choice(("", "s")))
+    return question

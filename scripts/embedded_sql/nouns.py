@@ -16,7 +16,7 @@ except ImportError:  # imported as a package
 
 NAMES = Names()
 PLURAL = {
-    "state": "[states|states|states|states|states|us states|states of the us]",
+    "state": "[states|states|states|states|states|us states|states of the us|states in the us|american states]",
     "city": "[cities|cities|cities|cities|cities|cities|towns|urban areas|us cities|cities and towns]",
     "river": "[rivers|rivers|rivers|rivers|rivers|rivers|waterways|streams]",
     "mountain": "[mountains|mountains|mountains|mountains|peaks|summits|mountain peaks]",
@@ -102,12 +102,12 @@ def named(rng: Random, kind: str, plain: bool = False) -> Set:
     name = NAMES.other(rng, kind)
     explicit = {
         "river": "[the {x} river|the {x} river|{x} river|the river {x}|the {x} river|river {x}]",
-        "mountain": "[mount {x}|mount {x}|mount {x}|{x} mountain|the mountain {x}|{x} peak|the mountain called {x}]",
+        "mountain": "[mount {x}|mount {x}|mount {x}|{x} mountain|the mountain {x}|the mountain called {x}]",
         "lake": "[lake {x}|lake {x}|lake {x}|{x} lake|the lake {x}|the lake called {x}]",
         "road": "[interstate {x}|highway {x}|road {x}|route {x}|the {x}|{x}|the road {x}]",
     }[kind]
     loose = {"river": "[the {x}|the {x}|{x}]", "mountain": "{x}", "lake": "{x}", "road": "{x}"}[kind]
-    if name.startswith(("lake ", "mount ", "i ", "us ", "route ")):
+    if name.startswith(("lake ", "mount ", "i ", "us ", "route ")) or name.endswith((" peak", " mountain", " lake", " needle")):
         explicit = loose = "{x}"
     text = say(rng, explicit if plain or rng.random() < 0.55 else loose, x=name)
     return Set(kind, text, False, Rows(kind, KEY[kind], (quoted(KEY[kind], name),)), name, "n")

@@ -132,8 +132,8 @@ GROUPS = {
     "lakes": ("lake", "state_name", (), "lakes", ""),
     "roads": ("road", "state_name", (), "[roads|highways]", ""),
 }
-MOST = "[the most|most|the largest number of|the greatest number of|the highest number of|the maximum number of|the most number of]"
-FEWEST = "[the fewest|the least|fewest|the smallest number of|the lowest number of|the least number of|the minimum number of]"
+MOST = "[more OTHERS|the most|most|the largest number of|the greatest number of|the highest number of|the maximum number of|the most number of]"
+FEWEST = "[fewer OTHERS|the fewest|the least|fewest|the smallest number of|the lowest number of|the least number of|the minimum number of]"
 
 
 def measure(rng: Random, kind: str) -> Measure:
@@ -144,14 +144,24 @@ def measure(rng: Random, kind: str) -> Measure:
 
 def place(rng: Random, depth: int) -> Set:
     """A state or set of states that things can be in."""
-    if depth <= 0 or rng.random() < 0.74:
+    if depth <= 0 or rng.random() < 0.6:
         return named(rng, "state")
     draw = rng.random()
     if draw < 0.45:
         return first(rng, "state", depth - 1)
     if draw < 0.75:
         return some(rng, "state", depth - 1, mods=[m.border(place(rng, depth - 1))], many=rng.random() < 0.75)
+    if draw < 0.85:
+        return beside(rng)
     return some(rng, "state", depth - 1, many=rng.random() < 0.6)
+
+
+def beside(rng: Random) -> Set:
+    """The state that a named city, mountain or lake is in."""
+    x = named(rng, rng.choice(("city", "city", "mountain", "lake")), plain=rng.random() < 0.5)
+    text = say(rng, "[the state [where|in which] {x} [is|lies|is located|is found]|the same state as {x}|the state of {x}|the state that {x} is in"
+               "|the state {x} is in|the state with {x}|the state containing {x}|the state that [contains|has] {x}|{x} 's state]", x=x.text)
+    return Set("state", text, False, m.contains(x).via or x.rows, tag="beside")
 
 
 def thing(rng: Random, kind: str, depth: int) -> Set:
@@ -168,12 +178,11 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
         if draw < 0.30:
             return m.border(place(rng, depth))
         if draw < 0.46:
-            return m.crossed(thing(rng, "river", depth) if rng.random() < 0.85 else some(
-                rng, "river", 0, mods=[m.major("river")], many=True))
+            return m.crossed(thing(rng, "river", depth) if rng.random() < 0.85 else flowing(rng))
         if draw < 0.56:
             return m.contains(thing(rng, rng.choice(("city", "city", "mountain", "lake", "road")), depth))
         if draw < 0.60:
-            return m.contains(Set("city", "major cities", True, Rows("city", "city_name", ("population > 150000",)), tag="major"))
+            return m.contains(Set("city", say(rng, "[major cities|a major city|at least one major city|any major cities]"), True, Rows("city", "city_name", ("population > 150000",)), tag="major"))
         if draw < 0.66:
             return m.capital(rng)
         if draw < 0.76:
@@ -183,11 +192,15 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
         if draw < 0.87:
             return m.counted(rng, rng.choice(("river", "city", "mountain", "lake", "border")))
         if draw < 0.90:
-            return m.elevated(rng)
+            return m.elevated(rng, place(rng, min(depth, 1)))
         if draw < 0.93:
             return m.pointed(rng)
+        if draw < 0.945:
+            return m.average(rng, kind)
         return negative(rng, depth)
     if kind == "road":
+        if draw < 0.08:
+            return m.crossing(rng, kind)
         return m.located(kind, place(rng, depth)) if draw < 0.9 else m.country(rng, kind)
     if draw < 0.66:
         return m.located(kind, place(rng, depth))
@@ -197,14 +210,33 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
         return m.sized(rng, kind)
     if draw < 0.91:
         return m.versus(rng, kind, thing(rng, kind, depth))
-    if draw < 0.94 and kind == "river":
-        return m.crossing(rng)
+    if draw < 0.925:
+        return m.average(rng, kind)
+    if draw < 0.95 and kind in ("river", "lake") or draw < 0.93 and kind == "city":
+        return m.crossing(rng, kind)
+    if draw < 0.96 and kind == "city":
+        return m.governing(rng)
+    if draw < 0.965 and kind == "city":
+        return m.namesake()
     return m.outside(kind, place(rng, min(depth, 1)))
+
+
+def flowing(rng: Random) -> Set:
+    """Some river or other: a major one, or one of a length."""
+    if rng.random() < 0.55:
+        words = say(rng, "[major rivers|a major river|at least one major river|any major river|major river|one or more major rivers]")
+        return Set("river", words, True, Rows("river", "river_name", ("length > 750",)), tag="major")
+    return some(rng, "river", 0, mods=[m.sized(rng, "river")], many=rng.random() < 0.6)
 
 
 def negative(rng: Random, depth: int) -> Mod:
     """A negated modifier of states."""
     draw = rng.random()
+    if draw < 0.06:
+        every = "[other states|any other state|any states|another state|any state]"
+        return Mod("-neighbors", "state_name NOT IN (SELECT state_name FROM border_info)",
+                   f"[with no neighbors|without neighbors|that border no [other states|other state|states]|that do not border {every}|bordering no other state]",
+                   f"[border{{s}} no [other states|other state|states]|{{do}} not border {every}|{{has}} no neighbors|{{has}} no bordering states]")
     if draw < 0.4:
         return m.border(place(rng, min(depth, 1)), negated=True)
     if draw < 0.6:
@@ -265,7 +297,7 @@ def described(rng: Random, kind: str, mods: list[Mod], many: bool) -> str:
 def some(rng: Random, kind: str, depth: int, mods: list[Mod] | None = None, many: bool = True) -> Set:
     """A set of things of a kind with modifiers."""
     mods = modifiers(rng, kind, depth) if mods is None else mods
-    article = say(rng, "[the|the|the|all|all the|each of the|]" if many else "[the|the|a]")
+    article = say(rng, "[the|the|the|all|all the|each of the|]" if many else "[the|the|the|a|every|each]")
     return Set(kind, f"{article} {described(rng, kind, mods, many)}".strip(), many, rows_of(kind, mods),
                tag="(" + "+".join(mod.tag for mod in mods) + ")")
 
@@ -290,10 +322,18 @@ def grouped(rng: Random, order: str = "") -> tuple[str, str, Rows, str]:
     if rng.random() < 0.3:
         verb = say(rng, "[{border}|{border}|{neighbor}|{touch}|{share}]")
         rows = most("state_name", "border_info", order, counted="border")
-        return "border" + order, f"{amount} [states|states|other states]", rows, verb
+        noun = "states" if "OTHERS" in amount else "[states|states|other states]"
+        return "border" + order, than(amount, noun), rows, verb
     what = rng.choice(("rivers", "rivers", "cities", "cities", "majorcities", "majorrivers", "mountains", "lakes", "roads"))
     table, group, where, noun, _ = GROUPS[what]
-    return what + order, f"{amount} {noun}", most(group, table, order, where, f"{table}_name"), "{has}"
+    return what + order, than(amount, noun), most(group, table, order, where, f"{table}_name"), "{has}"
+
+
+def than(amount: str, noun: str) -> str:
+    """`most X`, or `more X than any other`."""
+    if "OTHERS" in amount:
+        return f"{amount.split()[0]} {noun} than [any other state|any other|all other states|the others|every other state]"
+    return f"{amount} {noun}"
 
 
 VERBS = {"{border}": ("border", "borders"), "{neighbor}": ("neighbor", "neighbors"), "{touch}": ("touch", "touches"),
@@ -329,14 +369,18 @@ def first(rng: Random, kind: str, depth: int) -> Set:
                tag=f"first{best.tag}{best.best}({'+'.join(mod.tag for mod in mods)})")
 
 
-def widest(rng: Random) -> Set:
-    """The river that runs through most or fewest states."""
+def widest(rng: Random, kind: str = "river") -> Set:
+    """The river or road that runs through most or fewest states."""
     order = "DESC" if rng.random() < 0.75 else "ASC"
     amount = say(rng, MOST if order == "DESC" else FEWEST)
-    text = say(rng, "the [river|river|waterway] [that|which] [runs through|flows through|traverses|crosses|passes through|goes through|is in]"
-               f" {amount} states" if rng.random() < 0.6 else
-               f"the [river|river|waterway] [running through|flowing through|traversing|crossing|passing through] {amount} states")
-    return Set("river", text, False, most("river_name", "river", order, counted="traverse"), tag="widest" + order)
+    amount = say(rng, amount)
+    amount = f"{amount.split()[0]} states than [any other|the others|all others|any other one]" if "OTHERS" in amount else amount + " states"
+    noun = "[river|river|waterway]" if kind == "river" else "[road|highway|interstate]"
+    text = say(rng, f"the {noun} [that|which] [runs through|flows through|traverses|crosses|passes through|goes through|is in|visits|touches]"
+               f" {amount}" if rng.random() < 0.6 else
+               f"the {noun} [running through|flowing through|traversing|crossing|passing through] {amount}")
+    counted = "traverse" if kind == "river" else "state_name"
+    return Set(kind, text, False, most(KEY[kind], kind, order, counted=counted), tag="widest" + order)
 
 
 def superlative(rng: Random, kind: str, best: Measure, mods: list[Mod]) -> str:

@@ -10,20 +10,20 @@ try:
     import sets
     from nouns import COUNTRY, PLURAL, SINGULAR, Mod, Set, named
     from phrases import fill, say, wording
-    from sqlparts import KEY, PLACE, Rows, extreme, most
+    from sqlparts import KEY, PLACE, Rows, extreme
 except ImportError:  # imported as a package
     from veriloop.scripts.embedded_sql import modifiers as m
     from veriloop.scripts.embedded_sql import sets
     from veriloop.scripts.embedded_sql.nouns import COUNTRY, PLURAL, SINGULAR, Mod, Set, named
     from veriloop.scripts.embedded_sql.phrases import fill, say, wording
-    from veriloop.scripts.embedded_sql.sqlparts import KEY, PLACE, Rows, extreme, most
+    from veriloop.scripts.embedded_sql.sqlparts import KEY, PLACE, Rows, extreme
 
 GIVE = ("[what is|what is|what is|what's|whats|tell me|give me|show me|find|i want to know|can you tell me|could you tell me|please tell me"
         "|name|say|i need|i'd like to know|please give me|do you know|let me know|look up|get|get me|find me|could you give me|state|report|]")
 LIST = ("[what are|what are|what are|name|name|list|list|give me|give me|show me|show|tell me|find|get|i want to know|can you list"
         "|could you give me|please name|please list|display|return|enumerate|i would like to see|identify|what are all|list all|name all"
         "|give me a list of|what are the names of|give me the names of|tell me the names of|list the names of|show me a list of|can you name"
-        "|which are|find me|i need|let me see|give me all|show all|print|look up|do you know|can you tell me|could you tell me|please show me|]")
+        "|which are|give me every|show me every|list every|name every|find me|i need|let me see|give me all|show all|print|look up|do you know|can you tell me|could you tell me|please show me|]")
 WHICH = "[which|what|which|what|which of the|what]"
 WH = "[which|what]"
 HOWMANY = "[how many|how many|how many|how many|how many|how many|tell me how many|what number of|do you know how many|can you tell me how many]"
@@ -113,6 +113,9 @@ ATTRS: dict[str, tuple[tuple[float, Attr], ...]] = {
                  "[how long is {x}|how long is {x}|how long is {x}|how long does {x} run|how many kilometers long is {x}|how far does {x} flow"
                  "|how many km is {x}|how lengthy is {x}|how many kilometers is {x}|how big is {x}|how far does {x} run|what length is {x}"
                  "|how many kilometers does {x} run|what length does {x} have|how large is {x}]")),
+        (1, Attr("where", "river", "traverse", "[states|location|course|route]",
+                 "[where is {x}|where does {x} run|where does {x} flow|where is {x} located|where does {x} go|where can i find {x}|what states is {x} in"
+                 "|where can {x} be found|which states have {x}|in which states is {x}|where does {x} pass|in what states can {x} be found]")),
     ),
     "mountain": (
         (3, Attr("altitude", "mountain", "mountain_altitude",
@@ -137,7 +140,7 @@ ATTRS: dict[str, tuple[tuple[float, Attr], ...]] = {
 NOUN_FRAMES = (
     (10, GIVE + " the {a} [of|of|of|for|in] {x}"), (2, "[what about|how about|and|]  the {a} [of|for] {x}"),
     (2, "{x} 's {a}"), (3, GIVE + " {x} 's {a}"), (1.5, "{x} {a}"), (2, "{a} of {x}"), (1, "what {a} does {x} have"),
-    (1, "what is {x} {a}"), (0.5, "{x} has what {a}"), (1.5, "[do you know|tell me|i want to know|i wonder|can you tell me] what the {a} of {x} is"),
+    (1, "what is {x} {a}"), (0.5, "{x} has what {a}"), (0.7, "what can you tell me about the {a} of {x}"), (1.5, "[do you know|tell me|i want to know|i wonder|can you tell me] what the {a} of {x} is"),
     (0.5, "for {x} [what is|give|show] the {a}"), (0.7, "[what|which] is the {a} of {x}"), (0.4, "the {a} of {x} is what"),
 )
 MANY_FRAMES = (
@@ -154,7 +157,7 @@ AGGREGATES = (
      "[what is the total population of {x}|what is the combined population of {x}|how many people live in {x} combined|how many people live in {x} together"
      "|what is the sum of the populations of {x}|total population of {x}|how many people live in {x} in total|give me the total population of {x}"
      "|how many people in total live in {x}|what is the total number of people in {x}|add up the population of {x}|combined population of {x}"
-     "|how many people altogether live in {x}|what is the population of {x} combined|what is the sum of the population of {x}|how many people live in all {x}]"),
+     "|how many people altogether live in {x}|how many people live in {x}|how many people are in {x}|how many residents do {x} have|what is the population of {x} combined|what is the sum of the population of {x}|how many people live in all {x}]"),
     ("avgarea", "AVG", ("state", "lake"), "area",
      "[what is the average area of {x}|average area of {x}|what is the mean area of {x}|how big are {x} on average|on average how large are {x}"
      "|what is the average size of {x}|give me the average area of {x}|how large are {x} on average]"),
@@ -181,9 +184,9 @@ def weighted(rng: Random, pairs: tuple) -> object:
 def about(rng: Random, attr: Attr, x: Set) -> tuple[str, str]:
     """A question for a property of a thing or a set: its wording and the question."""
     if x.many:
-        noun = wording(rng, attr.noun)
-        plural = noun + "s" if noun in ("population", "area", "capital", "length", "height", "size", "altitude", "elevation") and rng.random() < 0.6 else noun
-        plural = plural.replace("citys", "cities")
+        noun = wording(rng, attr.noun).replace("total ", "")
+        plural = noun + "s" if noun in ("population", "area", "capital", "length", "height", "size", "altitude", "elevation", "highest point", "lowest point", "highest elevation") and rng.random() < 0.6 else noun
+        plural = plural.replace("citys", "cities").replace("pointss", "points")
         frame = fill(wording(rng, weighted(rng, MANY_FRAMES)), a=plural)
     elif attr.ask and rng.random() < 0.5:
         frame = wording(rng, attr.ask)
@@ -286,10 +289,15 @@ def list_words(rng: Random, kind: str, mods: list[Mod]) -> tuple[str, str]:
         if rng.random() < 0.25 and post:
             return frame, fill(frame, p=pre, n=noun) + " " + post + " " + lead.word(rng, lead.vp, many)
         return frame, fill(frame, p=pre, n=noun) + " " + lead.word(rng, lead.vp, many) + " " + (rng.choice(("and ", "", "")) + post if post else "")
+    if lead.heads and len(mods) == 1 and not many and rng.random() < 0.3:
+        frame = wording(rng, "[what is|which is|name|] [the|an|a] [adjacent|neighboring|bordering] state [of|to]")
+        return frame, frame + " " + lead.x
     if lead.heads and len(mods) == 1 and rng.random() < 0.18:
         frame = wording(rng, LIST + " [the|]")
         return frame + " {heads}", frame + " " + lead.word(rng, lead.heads)
     frame = wording(rng, LIST + " [the|the|all|all the|any|]" if many else GIVE + " the")
+    if " every" in frame:
+        return frame, frame.split(" every")[0] + " every " + sets.described(rng, kind, mods, False)
     return frame, frame + " " + sets.described(rng, kind, mods, many)
 
 
@@ -351,14 +359,14 @@ def best(rng: Random, depth: int) -> tuple[str, str, str]:
         return grouped(rng)
     kind = rng.choices(("state", "city", "river", "mountain", "lake"), (8, 7, 6, 4, 1))[0]
     if kind == "river" and rng.random() < 0.15:
-        x = sets.widest(rng)
+        x = sets.widest(rng, rng.choice(("river", "river", "river", "road")))
         words = x.text.removeprefix("the ").split(" ", 1)
         frame = wording(rng, "[what is|name|tell me|give me|] the {n} {v}") if rng.random() < 0.5 else wording(rng, WH + " {n} {v}")
         verb = words[1].removeprefix("that ").removeprefix("which ") if frame[:2] != "th" and " the " not in frame else words[1]
         return fill(frame, n=words[0], v=verb), x.rows.select(), f"widest:{frame}"
     mods: list[Mod] = []
-    if rng.random() < (0.25 if kind == "state" else 0.85):
-        mods = [sets.modifier(rng, kind, depth)] if kind == "state" or rng.random() < 0.1 else [m.located(kind, sets.place(rng, depth))]
+    if rng.random() < (0.36 if kind == "state" else 0.85):
+        mods = [sets.modifier(rng, kind, depth)] if kind == "state" or rng.random() < 0.17 else [m.located(kind, sets.place(rng, depth))]
     if not mods and rng.random() < 0.6:
         mods = [m.country(rng, kind)]
     if kind == "city" and rng.random() < 0.05:
@@ -383,7 +391,7 @@ def best_words(rng: Random, kind: str, measure: sets.Measure, mods: list[Mod]) -
         frame = wording(rng, "[" + GIVE + " {x} 's {adj} {n}|{x} 's {adj} {n}|{w} is {x} 's {adj} {n}|{x} {adj} {n}|{w} is the {adj} {x} {n}"
                         "|in {x} {w} is the {adj} {n}|for {x} {w} {n} is the {adj}|{adj} {n} {x}|what does {x} have as its {adj} {n}]")
         return frame, fill(frame, x=owner, adj=say(rng, measure.adj).split(" by ")[0], n=noun, w=say(rng, WH))
-    if kind in ("river", "mountain") and draw < 0.5 and measure.adj and rng.random() < 0.3:
+    if draw < 0.5 and measure.adj and rng.random() < 0.25:
         frame = wording(rng, "[{w} is the name of the {adj} {n} {b}|give the name of the {adj} {n} {b}|the {adj} of the {ns} {b}|{w} is the {adj} of the {ns} {b}]")
         return frame, fill(frame, adj=say(rng, measure.adj), n=noun, b=base, w=say(rng, WH), ns=say(rng, PLURAL[kind]))
     frame = wording(rng, "[" + GIVE + " the|" + GIVE + " the|which is the|what is the name of the|name the|tell me the name of the|do you know the|]")
@@ -402,6 +410,8 @@ def grouped(rng: Random) -> tuple[str, str, str]:
         frame = "{w} {n} {s} {a}"
     text = fill(frame, w=say(rng, WH), n=say(rng, "[state|state|us state]"), s=single, a=amount, l=link)
     del many
+    if "rivers" in amount and rng.random() < 0.2:
+        text += say(rng, " [running through it|flowing through it|running through them|in it]")
     if verb != "{has}" and rng.random() < 0.2:
         text = say(rng, "[which state|what state|state that] has {a}", a=amount.replace("states", "neighbors").replace("other ", ""))
     return text, rows.select(), f"grouped:{tag}:{frame}"
@@ -448,7 +458,7 @@ def aggregate(rng: Random, depth: int) -> tuple[str, str, str]:
         text = say(rng, "[us states|all states|the states|all us states|the us states|states in the us|the states in the usa|every state|states|each state]")
         mods: list[Mod] = []
         if function == "SUM":
-            text = say(rng, COUNTRY)
+            text = say(rng, COUNTRY + "|all states|all the states|all us states|the 50 states|every state".join(("[", "]")))
     else:
         mods = sets.modifiers(rng, kind, depth)[:1] if kind == "state" else [m.located(kind, sets.place(rng, depth))]
         if kind != "state" and draw > 0.9:
@@ -458,8 +468,12 @@ def aggregate(rng: Random, depth: int) -> tuple[str, str, str]:
         text = say(rng, "[the|the|all|all the|]") + " " + sets.described(rng, kind, mods, True)
     rows = sets.rows_of(kind, mods)
     x = Set(kind, text.strip(), True, rows)
+    if function == "AVG" and kind == "state" and not mods and rng.random() < 0.4:
+        x = Set(kind, say(rng, "[{c}|{c} [by|per] state|a state|a us state|one state|a typical state]", c=say(rng, COUNTRY)), True, rows)
     frame = wording(rng, patterns)
-    if function == "SUM" and not mods and rng.random() < 0.5:
+    if function == "SUM" and column == "area" and not mods and rng.random() < 0.15:
+        frame = "how many square miles are there in {x}"
+    elif function == "SUM" and not mods and rng.random() < 0.5:
         frame = wording(rng, {"population": "[what is the population of {x}|how many people live in {x}|population of {x}|how many people are there in {x}"
                               "|how many inhabitants does {x} have|how many citizens in {x}|how many residents live in {x}]",
                               "area": "[what is the area of {x}|how big is {x}|how large is {x}|area of {x}|what is the size of {x}]"}[column])
@@ -608,7 +622,7 @@ def relation(rng: Random, depth: int) -> tuple[str, str, str]:
     if kind == "border":
         mod = m.border(place)
         frame = wording(rng, "[how many [neighbors|neighboring states|bordering states|adjacent states] does {x} have|how many states does {x} border"
-                        "|how many states border {x}|how many other states touch {x}|with how many states does {x} share a border|number of states bordering {x}"
+                        "|how many states border {x}|how many other states touch {x}|with how many states does {x} share a border|number of states bordering {x}|[what is|give me|] the number of [neighboring|bordering|adjacent] states [for|of|to] {x}|the number of neighbors of {x}"
                         "|how many states are next to {x}|how many borders does {x} have|how many states surround {x}|{x} borders how many states]")
         return fill(frame, x=place.text), mod.via.count(), f"rel:border:{place.tag}:{frame}"
     mods = [m.located(kind, place)] + ([m.major(kind)] if kind in ("city", "river") and rng.random() < 0.35 else [])
@@ -618,8 +632,64 @@ def relation(rng: Random, depth: int) -> tuple[str, str, str]:
     return fill(frame, n=noun, x=place.text), sets.rows_of(kind, mods).count(), f"rel:{kind}:{place.tag}:{frame}"
 
 
+def per_group(rng: Random, depth: int) -> tuple[str, str, str]:
+    """A number for each state."""
+    each = say(rng, "[for each state|per state|in each state|for every state|in every state|by state|of each state]")
+    kind = rng.choice(("city", "river", "mountain", "lake", "road"))
+    key = PLACE[kind]
+    if rng.random() < 0.6:
+        what = f"COUNT(DISTINCT {KEY[kind]})" if kind in ("river", "road") else f"COUNT({KEY[kind]})"
+        major = kind in ("city", "river") and rng.random() < 0.15
+        frame = wording(rng, "[how many {n} are there {e}|number of {n} {e}|how many {n} {e}|count the {n} {e}|give me the number of {n} {e}"
+                        "|{e} how many {n} are there|what is the number of {n} {e}|{e} give the number of {n}|how many {n} does each state have"
+                        "|how many {n} does every state have]")
+        noun = ("major " if major else "") + say(rng, PLURAL[kind])
+        clause = f" WHERE {m.MAJOR[kind]}" if major else ""
+        return fill(frame, n=noun, e=each), f"SELECT {key}, {what} FROM {kind}{clause} GROUP BY {key}", f"per:{kind}:{frame}"
+    column, noun = {"city": ("population", "city population"), "river": ("length", "river length"), "lake": ("area", "lake area"),
+                    "mountain": ("mountain_altitude", "mountain [height|altitude]"), "road": ("", "")}[kind]
+    if not column:
+        return per_group(rng, depth)
+    function, words = rng.choice((("AVG", "[average|mean]"), ("MAX", "[largest|maximum|highest]"), ("SUM", "[total|combined]"), ("MIN", "[smallest|minimum]")))
+    frame = wording(rng, "[what is the {f} {n} {e}|{f} {n} {e}|give me the {f} {n} {e}|{e} what is the {f} {n}|show the {f} {n} {e}]")
+    if kind == "city" and function == "MAX" and rng.random() < 0.6:
+        frame = wording(rng, "[{e} what is the population of [its|the] [largest|biggest] city|population of the [largest|biggest] city {e}"
+                        "|how many people live in the [largest|biggest] city of each state]")
+    return fill(frame, f=say(rng, words), n=say(rng, noun), e=each), f"SELECT {key}, {function}({column}) FROM {kind} GROUP BY {key}", f"pernum:{kind}:{frame}"
+
+
+def owner_of(rng: Random, depth: int) -> tuple[str, str, str]:
+    """The state that a capital or a highest or lowest point belongs to."""
+    if rng.random() < 0.5:
+        mod, noun = m.capital(rng), "[capital|capital|capital city|seat of government]"
+    else:
+        mod = m.pointed(rng)
+        side = "high" if "highest" in mod.via.where[0] else "low"
+        noun = f"[{side}est point|{side}est point|{side} point]"
+    frame = wording(rng, f"[{{x}} is the {noun} of [what|which] state|[what|which] state is {{x}} the {noun} of|[what|which] state has {{x}} as its {noun}"
+                    f"|[what|which] state 's {noun} is {{x}}|whose {noun} is {{x}}|of [what|which] state is {{x}} the {noun}|{{x}} is {noun} of"
+                    f"|in [what|which] state is {{x}} the {noun}|name the state whose {noun} is {{x}}|[what|which] state has the {noun} {{x}}"
+                    f"|where is {{x}} the {noun}|state with {noun} {{x}}|[what|which] [state|states] {{has}} {{x}} as [its|their|the] {noun}]")
+    frame = frame.replace("{has}", "have" if "states" in frame else "has")
+    return fill(frame, x=mod.x), sets.rows_of("state", [mod]).select(outer=True), f"owner:{mod.tag}:{frame}"
+
+
+def others(rng: Random, depth: int) -> tuple[str, str, str]:
+    """The other things in the state of one."""
+    kind = rng.choice(("city", "city", "mountain", "lake", "river"))
+    x = named(rng, "city" if kind == "river" else kind, plain=kind in ("mountain", "lake"))
+    place = Set("state", "", False, Rows(x.kind, "state_name", x.rows.where))
+    rows = Rows(kind, KEY[kind], (place.match(PLACE[kind]),))
+    other = kind != "river" and x.name and rng.random() < 0.6
+    if other:
+        rows = rows.extended(f"{KEY[kind]} != '{x.name}'")
+    frame = wording(rng, "[" + LIST + " [the|] {o} {n} in the same state as {x}|what {o} {n} are in the same state as {x}|{o} {n} in the state of {x}"
+                    "|which {o} {n} share a state with {x}|{o} {n} in the same state as {x}]")
+    return fill(frame, o="other" if other else "", n=say(rng, PLURAL[kind]), x=x.text), rows.select(outer=True), f"others:{kind}:{frame}"
+
+
 ASKS = (
     (20, attribute), (17, attribute_of_set), (3, capital_city), (21, listing), (12, counting), (2.5, everything), (18, best), (1.5, ranked),
-    (5, aggregate), (1, extreme_value), (4, country_point), (2.5, names_in), (2.5, capitals), (2.5, chosen), (4, relation),
+    (5, aggregate), (1, extreme_value), (4, country_point), (2.5, names_in), (2.5, capitals), (2.5, chosen), (4, relation), (1.5, per_group),
+    (2.5, owner_of), (0.7, others),
 )
-__all__ = ["ASKS", "most"]

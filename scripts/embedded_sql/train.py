@@ -145,6 +145,27 @@ def build(arguments: argparse.Namespace, vocabulary: int) -> tuple[Any, dict[str
     return model, config
 
 
+def optimizers_of(model: Any, arguments: argparse.Namespace) -> list[Any]:
+    """AdamW for embeddings and norms, and for the matrices of the layers Muon (or AdamW too)."""
+    import torch
+    from muon import Muon
+
+    inner = [p for name, p in model.named_parameters() if p.dim() > 1 and "layers" in name]
+    outer = [p for name, p in model.named_parameters() if p.dim() > 1 and "layers" not in name]
+    plain = [p for p in model.parameters() if p.dim() <= 1]
+    groups: list[dict[str, Any]] = [{"params": outer, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
+    found: list[Any] = []
+    if arguments.muon:
+        found.append(Muon(inner, lr=arguments.muon))
+        found[0].param_groups[0]["top"] = arguments.muon
+    else:
+        groups.append({"params": inner, "weight_decay": 0.05})
+    found.append(torch.optim.AdamW(groups, lr=arguments.rate, betas=(0.9, 0.98)))
+    for group in found[-1].param_groups:
+        group["top"] = arguments.rate
+    return found
+
+
 def rate(step: int, steps: int, top: float) -> float:
     """The learning rate: a short warm-up, then a cosine down to 2 %."""
     warm = min(300, steps // 10)
@@ -165,10 +186,7 @@ def train(arguments: argparse.Namespace) -> None:
     encoder = Encoder(tokenizer)
     model, config = build(arguments, tokenizer.get_vocab_size())
     model.to(arguments.device)
-    decay = [p for p in model.parameters() if p.dim() > 1]
-    plain = [p for p in model.parameters() if p.dim() <= 1]
-    groups: list[dict[str, Any]] = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=arguments.rate, betas=(0.9, 0.98))
+    optimizers = optimizers_of(model, arguments)
     checks = {"held_out": True, "trained": False}
     data = {name: held_set(encoder, arguments, held) for name, held in checks.items()}
     log: dict[str, Any] = {
@@ -179,15 +197,17 @@ def train(arguments: argparse.Namespace) -> None:
     best, running = math.inf, 0.0
     for step in range(1, arguments.steps + 1):
         ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step - 1, arguments.steps, arguments.rate)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step - 1, arguments.steps, group["top"])
         with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
             logits, wanted = forward(model, ids, targets)
             loss = cross_entropy(logits.float(), wanted, label_smoothing=arguments.smoothing)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         running += float(loss.detach()) if step % 10 == 0 else 0.0
         if step % arguments.every == 0 or step == arguments.steps:
             entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1),
@@ -236,6 +256,7 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=1200)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--muon", type=float, default=0.0, help="the rate of Muon for the matrices of the layers; 0: AdamW")
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)

@@ -73,9 +73,7 @@ def refusing(**messages: str) -> Callable[[dict[str, Any], int], Answer]:
 
 
 def test_every_field_of_a_request_reaches_the_server():
-    asked = request(
-        seeds=(7, 8), temperature=0.3, top_p=0.9, max_tokens=55, stop=("END",), logprobs=True, tools=(ADD,)
-    )
+    asked = request(seeds=(7, 8), temperature=0.3, top_p=0.9, max_tokens=55, stop=("END",), logprobs=True, tools=(ADD,))
     _, server = ask(asked)
     body = server.requests[0].body
     assert body["messages"] == [{"role": "user", "content": "What is 2 + 2?"}]
@@ -442,7 +440,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_missing_key_names_the_setting():
     with pytest.raises(UsageError, match="OPENAI_API_KEY is not set"):
-        OpenAI("gpt-5")
+        OpenAI("gpt-5").ready()
 
 
 def test_another_server_needs_no_key():

@@ -137,7 +137,7 @@ def test_hostile_sql_ends_within_two_seconds_with_one_line_and_no_trace(database
         result = await runner.run(sql)
         return result, time.perf_counter() - started, await runner.run("SELECT name FROM city")
 
-    result, seconds, after = alone(database, attack, workers=1)
+    result, seconds, after = alone(database, attack, workers=1, seconds=0.4)
     assert seconds < 2
     assert result.error_kind in kinds.split()
     assert result.rows == ()
@@ -147,6 +147,13 @@ def test_hostile_sql_ends_within_two_seconds_with_one_line_and_no_trace(database
     assert not after.error
     assert database.read_bytes() == before
     assert sorted(database.parent.iterdir()) == beside
+
+
+def test_what_sqlite_cannot_interrupt_is_killed_within_two_seconds(database: Path) -> None:
+    started = time.perf_counter()
+    result = query(database, HOSTILE["one slow step"][0])
+    assert time.perf_counter() - started < 2
+    assert result.error == "the query ran longer than the limit of 1 s and was stopped"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +259,20 @@ def test_a_cancelled_query_frees_its_worker(database: Path) -> None:
     assert alone(database, cancel, workers=1).rows == ((3,),)
 
 
+def test_closing_waits_for_the_queries_under_way(database: Path) -> None:
+    async def close() -> tuple[list[SqlResult], set[int]]:
+        before = children()
+        runner = SqlRunner(database)
+        tasks = [asyncio.create_task(runner.run("SELECT count(*) FROM big a, city b")) for _ in range(10)]
+        await asyncio.sleep(0)
+        await runner.close()
+        return await asyncio.gather(*tasks), children() - before
+
+    results, left = asyncio.run(close())
+    assert {r.rows for r in results} == {((20_000,),)}
+    assert not left
+
+
 def test_event_loops_in_turn_and_side_by_side_use_one_runner_and_leave_no_process(database: Path) -> None:
     before = children()
     runner = SqlRunner(database)
@@ -321,7 +342,7 @@ def test_a_database_in_wal_mode_is_read_without_files_beside_it(database: Path) 
     connection.execute("PRAGMA journal_mode = wal")
     connection.close()
     assert query(database, "SELECT name FROM city").rows == (("austin",),)
-    assert [path.name for path in database.parent.iterdir()] == [database.name]
+    assert [path.name for path in database.parent.glob("*.sqlite*")] == [database.name]
 
 
 def test_a_missing_file_and_what_is_no_database_are_told_in_one_line(tmp_path: Path) -> None:
@@ -340,6 +361,18 @@ def test_a_damaged_page_is_the_tool_s_fault_not_the_query_s(database: Path) -> N
     database.write_bytes(data)
     with pytest.raises(ToolError, match="cannot read the database"):
         query(database, "SELECT sum(x) FROM big")
+
+
+def test_a_locked_database_is_the_tool_s_fault_and_the_runner_recovers(database: Path) -> None:
+    async def wait(runner: SqlRunner) -> SqlResult:
+        connection = sqlite3.connect(database, isolation_level=None)
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ToolError, match="database is locked"):
+            await runner.run("SELECT 1 FROM city")
+        connection.close()
+        return await runner.run("SELECT 1 FROM city")
+
+    assert alone(database, wait).rows == ((1,),)
 
 
 def test_a_warm_query_takes_about_two_milliseconds_at_most(database: Path) -> None:

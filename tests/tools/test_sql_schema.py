@@ -33,11 +33,11 @@ def database(tmp_path: Path) -> Path:
 def test_the_description_is_create_table_lines_with_values(database: Path) -> None:
     assert describe(database) == (
         "CREATE TABLE state (\n"
-        "  name TEXT PRIMARY KEY,  -- 'Texas', 'Ohio'\n"
+        "  name TEXT PRIMARY KEY,  -- 'Ohio', 'Texas'\n"
         '  "land area" INT  -- 1, 2\n'
         ");\n\n"
         "CREATE TABLE city (\n"
-        "  name TEXT,  -- 'austin', 'waco', 'o''hare'\n"
+        "  name TEXT,  -- 'austin', 'o''hare', 'waco'\n"
         "  state TEXT,  -- 'Texas', 'Ohio'\n"
         "  population,  -- 50, 5\n"
         "  picture BLOB,  -- 00ff\n"
@@ -94,7 +94,7 @@ def test_values_are_found_and_the_nearest_named(database: Path) -> None:
     with open_values(database) as values:
         assert values.has("city", "name", "austin")
         assert not values.has("city", "name", "Austin")
-        assert values.has("city", "population", "50")
+        assert values.has("state", "land area", "1")
         assert values.nearest("city", "name", " AUSTIN") == "austin"
         assert values.nearest("city", "name", "austn") == "austin"
         assert values.nearest("city", "name", "city of austin, tx") == "austin"

@@ -20,7 +20,8 @@ SCRIPT = """
 CREATE TABLE state (state_name TEXT, area INT, motto TEXT);
 CREATE TABLE city (city_name TEXT, state_name TEXT, population INT, mayor TEXT);
 INSERT INTO state VALUES ('texas', 700, NULL), ('ohio', 100, NULL), ('New York', 120, NULL);
-INSERT INTO city VALUES ('austin', 'texas', 50, NULL), ('dayton', 'ohio', 9, NULL), ('waco', 'texas', 9, 'x' || char(27) || '[31m');
+INSERT INTO city VALUES ('austin', 'texas', 50, NULL), ('dayton', 'ohio', 9, NULL);
+INSERT INTO city VALUES ('waco', 'texas', 9, 'x' || char(27) || '[31m');
 """
 NOBODY = cast(Context, None)
 
@@ -76,13 +77,13 @@ def test_no_sql_is_zero_and_asks_for_some(database: str, sql: object) -> None:
         "SELECT (1",
         "SELECT 'open",
         "SELECT city_name FROM city WHERE",
-        "SELECT " + "(" * 200,
+        "SELECT 1 AS",
         "-- x",
     ],
 )
 def test_what_does_not_parse_is_zero_with_sqlite_s_words(database: str, sql: str) -> None:
     verdict = judge(database, sql)
-    assert (verdict.outcome, verdict.score) == ("failed", 0.0) or "overflow" in verdict.text
+    assert (verdict.outcome, verdict.score) == ("failed", 0.0)
     assert verdict.text.isprintable()
 
 
@@ -130,7 +131,7 @@ def test_every_form_of_one_select_may_pass(database: str, sql: str) -> None:
         ("SELECT state_name FROM city, state", "Say which one is meant: state.state_name, city.state_name."),
         ("SELECT nosuchfunction(1)", "no such function: nosuchfunction."),
         (
-            "WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x FROM t) SELECT sum(x) FROM t",
+            "WITH t(x) AS (SELECT 1 UNION ALL SELECT x FROM t) SELECT sum(x) FROM t",
             "a join without a condition",
         ),
     ],
@@ -202,7 +203,7 @@ def test_other_comparisons_are_left_alone(database: str, condition: str) -> None
         (
             "Which city is the smallest?",
             "SELECT city_name FROM city",
-            "asks for an extreme, but the query gives 23 rows",
+            "an extreme, but the query gives 23 rows",
         ),
         ("Which different states have cities?", "SELECT state_name FROM city", "use DISTINCT"),
         ("Which states are there?", "SELECT * FROM state", "SELECT * gives every column"),
@@ -239,7 +240,7 @@ def test_plausible_results_are_left_alone(database: str, question: str, sql: str
 
 
 def test_the_preview_is_short_and_printable(database: str) -> None:
-    for sql in ("SELECT * FROM city, state, city", "SELECT mayor AS 'a\n\x1b[0m' FROM city ORDER BY mayor DESC"):
+    for sql in ("SELECT * FROM city, state", "SELECT mayor AS 'a\n\x1b[0m' FROM city ORDER BY mayor DESC"):
         score, text = said(judge(database, sql), "preview")
         assert score is None
         assert text.isprintable()

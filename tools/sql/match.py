@@ -73,7 +73,7 @@ def _near(one: float, other: float) -> bool:
 def _permutable(gold: list[Column], columns: list[Column]) -> bool:
     """Whether some order of ``columns`` gives the same multiset of rows as ``gold``."""
     counts = [Counter(column) for column in columns]
-    options = [[index for index, count in enumerate(counts) if count == Counter(column)] for column in gold]
+    options = [[index for index, count in enumerate(counts) if count == wanted] for wanted in map(Counter, gold)]
     order = sorted(range(len(gold)), key=lambda index: len(options[index]))
     return all(options) and _Matching(columns, [options[i] for i in order], [gold[i] for i in order]).exists()
 

@@ -83,12 +83,12 @@ class _Worker:
             if reply != {}:
                 await worker.stop()
         if reply:
-            raise UsageError(f"cannot read the database {json.loads(settings)['path']}: {reply['fault']}")
+            raise unreadable(json.loads(settings)["path"], reply["fault"])
         return worker
 
     @property
-    def fresh(self) -> bool:
-        """Whether the process still listens."""
+    def alive(self) -> bool:
+        """Whether the process still listens, as far as the loop has seen."""
         assert self.process.stdout
         return self.process.returncode is None and not self.process.stdout.at_eof()
 
@@ -139,7 +139,7 @@ class _Pool:
         """A warm worker that knows the present database, or a new one."""
         while self.idle:
             worker = self.idle.pop()
-            if worker.fresh and worker.stamp == stamp:
+            if worker.alive and worker.stamp == stamp:
                 return worker
             await self.drop(worker)
         worker = await _Worker.start(settings, stamp)
@@ -182,7 +182,7 @@ class SqlRunner:
         pool = await self._pool()
         async with pool.free:
             settings = json.dumps({"path": self.path, "parent": os.getpid(), **self._limits})
-            worker = await pool.take(settings, _stamp(self.path))
+            worker = await pool.take(settings, stamp(self.path))
             return await self._ask(pool, worker, sql)
 
     async def _ask(self, pool: _Pool, worker: _Worker, sql: str) -> SqlResult:
@@ -214,8 +214,10 @@ class SqlRunner:
         return self._pools[loop]
 
     async def close(self) -> None:
-        """End this loop's workers; a later ``run`` starts new ones."""
+        """End this loop's workers once the queries under way have ended; a later ``run`` starts new ones."""
         if pool := self._pools.pop(asyncio.get_running_loop(), None):
+            for _ in range(self._workers):
+                await pool.free.acquire()
             await pool.keeper.aclose()
 
     async def __aenter__(self) -> Self:
@@ -248,14 +250,20 @@ def _result(reply: dict[str, Any], seconds: float) -> SqlResult:
     return SqlResult(tuple(reply["columns"]), rows, reply["truncated"], seconds=seconds)
 
 
-def _stamp(path: str) -> tuple[object, ...]:
-    """What changes when the file does. Raises ``UsageError`` when there is none."""
+def stamp(path: str) -> tuple[object, ...]:
+    """What changes when the database does. Raises ``UsageError`` when there is none."""
     try:
         now = os.stat(path)
     except OSError as error:
-        raise UsageError(f"cannot read the database {path}: {error.strerror}") from error
+        raise unreadable(path, error.strerror or str(error)) from error
     log: tuple[object, ...] = ()
     with suppress(OSError):
         wal = os.stat(f"{path}-wal")
         log = (wal.st_mtime_ns, wal.st_size)
     return (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_size, *log)
+
+
+def unreadable(path: str, reason: str) -> ToolError | UsageError:
+    """The error for a database that cannot be opened: what will pass (a lock) is the tool's, the rest the caller's."""
+    kind = ToolError if "locked" in reason else UsageError
+    return kind(f"cannot read the database {path}: {reason}")

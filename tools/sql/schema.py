@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from ...core.errors import ToolError, UsageError
+from ...core.errors import ToolError
+from .runner import stamp, unreadable
 from .worker import Guard, connect, quote
 
 SAMPLES = 3
@@ -63,11 +64,7 @@ class Schema:
 def read_schema(path: str | Path) -> Schema:
     """The schema of the SQLite file ``path``, cached until the file changes. Raises ``UsageError``, ``ToolError``."""
     path = os.path.abspath(path)
-    try:
-        now = os.stat(path)
-    except OSError as error:
-        raise UsageError(f"cannot read the database {path}: {error.strerror}") from error
-    return _read(path, now.st_mtime_ns, now.st_size)
+    return _read(path, stamp(path))
 
 
 def describe(path: str | Path) -> str:
@@ -79,7 +76,7 @@ def describe(path: str | Path) -> str:
 
 
 @lru_cache(maxsize=256)
-def _read(path: str, mtime: int, size: int) -> Schema:
+def _read(path: str, stamped: tuple[object, ...]) -> Schema:
     with _open(path) as connection:
         query = (
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -199,7 +196,7 @@ def _open(path: str) -> Generator[sqlite3.Connection]:
     try:
         connection = connect(path)
     except (sqlite3.Error, OSError) as error:
-        raise UsageError(f"cannot read the database {path}: {error}") from error
+        raise unreadable(path, str(error)) from error
     with closing(connection):
         try:
             yield connection

@@ -1,0 +1,46 @@
+# The whole developer interface. Every target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?= ../shared/data
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## Show this.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+demo: .venv/base  ## Answer real questions over a real database, offline, and show how.
+	$(BIN)/veriloop demo
+
+test: .venv/dev  ## Run all tests.
+	$(BIN)/python -m pytest -q
+
+check: .venv/dev  ## Lint and type-check.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/dev  ## Measure the framework's own cost against bare LangGraph.
+	$(BIN)/python scripts/bench/overhead.py
+
+bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql_geoquery.
+	$(BIN)/python scripts/embedded_sql/measure.py --data $(DATA)/text2sql_geoquery
+
+train-embedded: .venv/dev  ## Train embedded:sql anew (about an hour on one core).
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/embedded_sql/train.py
+
+clean:  ## Remove what the other targets made.
+	rm -rf .venv build dist *.egg-info .ruff_cache .hypothesis atlas.sqlite
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "veriloop needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/base: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/dev: .venv/base
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,train]'
+	@touch $@
+
+.PHONY: help demo test check bench bench-sql train-embedded clean

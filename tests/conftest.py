@@ -1,0 +1,31 @@
+"""Every test has a data folder of its own and no settings from outside; in CI a skip is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from veriloop.graphs.record import journal_in
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The data folder of this test; its journal is closed afterwards."""
+    for name in [n for n in os.environ if n.startswith(("VERILOOP_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_"))]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    monkeypatch.setenv("VERILOOP_HOME", str(folder))
+    yield folder
+    journal_in(folder).close()
+    journal_in.cache_clear()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a CI run that skipped anything."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if os.environ.get("CI") and skipped and exitstatus == 0:
+        reporter.write_line(f"{len(skipped)} skipped: in CI a skip is a failure", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
