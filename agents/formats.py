@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -100,11 +101,14 @@ def format_of(task: Task) -> Format:
 
 
 def find_json(text: str) -> Any:
-    """The first JSON object or array in ``text``, fenced or bare; none when there is none."""
+    """``text`` as JSON, else the first JSON object or array in it, fenced or bare; none when there is none."""
     decoder = json.JSONDecoder()
+    blocks = _FENCE.findall(text)
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(blocks[0][1] if blocks else text)
     for start in [m.start() for m in re.finditer(r"[{\[]", text)][:50]:
         try:
             return decoder.raw_decode(text, start)[0]
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, Field
 
 from ..core.errors import UsageError
-from ..core.messages import Message
+from ..core.messages import Message, Text
 from ..core.search import Attempt, Candidate
 from ..core.task import Task
 from .prompts import fenced, render
@@ -40,7 +40,9 @@ def messages(role: str, task: Task, parents: Sequence[Attempt], instruction: str
         raise UsageError(f"unknown role {role!r}; known: proposer, {', '.join(sorted(OUTPUTS))}")
     candidates = [show(p) for p in parents if isinstance(p, Candidate)]
     text = render(role, question=fenced(task.question), candidates=candidates, instruction=instruction)
-    return (Message("system", render("data")), *task.turns[:-1], Message("user", text))
+    pictures = task.turns[-1].images
+    asked = Message("user", (Text(text), *pictures) if pictures else text)
+    return (Message("system", render("data")), *task.turns[:-1], asked)
 
 
 def show(candidate: Candidate, limit: int = 1500) -> str:

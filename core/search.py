@@ -21,7 +21,8 @@ class Proposal:
 
     ``role`` names the agent that answers it: ``proposer`` yields a candidate, any other role an opinion. ``parents``
     are ids of earlier attempts, ``instruction`` is what the method adds to the task's own messages, ``prefix`` exact
-    text to continue. ``id`` and ``seed`` are filled by the graph where the policy leaves them empty.
+    text to continue. ``tools`` names those the model may call, none = those that the user gave. ``id`` and ``seed`` are
+    filled by the graph where the policy leaves them empty.
     """
 
     id: str = ""
@@ -30,7 +31,6 @@ class Proposal:
     parents: tuple[str, ...] = ()
     instruction: str = ""
     prefix: str = ""
-    until: Literal["answer", "step"] = "answer"
     tools: tuple[str, ...] | None = None
     temperature: float = 0.7
     top_p: float = 1.0

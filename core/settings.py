@@ -23,14 +23,15 @@ class PriceSetting(BaseModel):
 
 class Settings(BaseSettings):
     """What can be set. ``home`` is the data folder, ``store`` the SQLAlchemy URL of finished runs (default: a SQLite
-    file in ``home``), ``prices`` overrides or adds prices by model name."""
+    file in ``home``), ``strategy`` the default one (else ``iad`` where there is a verifier, ``single`` where not),
+    ``prices`` overrides or adds prices by model name."""
 
     model_config = SettingsConfigDict(env_prefix="VERILOOP_", extra="forbid")
 
     home: Path | None = None
     store: str = ""
     model: str = "embedded:sql"
-    strategy: str = "iad"
+    strategy: str = ""
     prices: dict[str, PriceSetting] = {}
 
     @classmethod
@@ -80,6 +81,10 @@ def _load(file: Path, stamp: int, variables: tuple[str | None, ...]) -> Settings
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise UsageError(
+                f"{file}: there is no setting {where!r}; there are {', '.join(Settings.model_fields)}"
+            ) from error
         raise UsageError(f"setting {where!r} ({file} or VERILOOP_{where.upper()}): {first['msg']}") from error
     except (ValueError, OSError) as error:
         raise UsageError(f"cannot read the settings file {file}: {error}") from error

@@ -48,6 +48,8 @@ class Task:
     def __post_init__(self) -> None:
         if isinstance(self.messages, str):
             object.__setattr__(self, "messages", (Message("user", self.messages),))
+        else:
+            object.__setattr__(self, "messages", tuple(self.messages))
         if not self.question.strip():
             raise UsageError("the task has no question: give a user message with text")
 

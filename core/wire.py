@@ -19,7 +19,7 @@ def _adapter(kind: Any) -> Any:
 
 def encode(value: Any, kind: Any = None) -> Any:
     """``value`` as plain JSON data."""
-    return _adapter(kind or value.__class__).dump_python(value, mode="json")
+    return _adapter(kind or _kind(value)).dump_python(value, mode="json")
 
 
 def decode(kind: type[T], data: Any) -> T:
@@ -29,7 +29,11 @@ def decode(kind: type[T], data: Any) -> T:
 
 def to_bytes(value: Any) -> bytes:
     """A noun or plain JSON data as one line of JSON; equal values give equal bytes."""
-    return _adapter(value.__class__).dump_json(value) if is_dataclass(value) else dumps(value)
+    return _adapter(_kind(value)).dump_json(value) if is_dataclass(value) else dumps(value)
+
+
+def _kind(value: Any) -> Any:
+    return type(value)
 
 
 def dumps(data: Any) -> bytes:

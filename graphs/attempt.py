@@ -79,7 +79,8 @@ def _offered(run: Run, work: Work) -> list[ToolSpec]:
     """The tools the model may call now: those the proposal allows, until its steps are used up."""
     if work.steps >= run.tool_steps:
         return []
-    return [tool.spec for name, tool in run.tools.items() if name in (work.proposal.tools or ())]
+    allowed = run.offered if work.proposal.tools is None else work.proposal.tools
+    return [tool.spec for name, tool in run.tools.items() if name in allowed]
 
 
 def _called(work: Work, sample: Sample, usage: Usage) -> Work:
@@ -102,8 +103,8 @@ async def _opinion(run: Run, work: Work) -> Opinion:
             max_tokens=proposal.max_tokens,
         )
     except OutputError as error:
-        return replace(blank, error=str(error))
-    return replace(blank, value=value.model_dump())
+        return replace(blank, error=str(error), usage=work.desk.usage)
+    return replace(blank, value=value.model_dump(), usage=work.desk.usage)
 
 
 async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:

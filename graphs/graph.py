@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
-from ..core.errors import BudgetSpent, JournalMismatch, UsageError
+from ..core.errors import BudgetSpent, JournalMismatch, UsageError, VeriloopError
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
 from .attempt import Work
@@ -94,7 +94,8 @@ async def _work(run: Run, state: One) -> Attempt | None:
     except (UsageError, JournalMismatch):
         raise
     except Exception as error:
-        return broken(proposal, state["round"], str(error) or type(error).__name__)
+        why = str(error) if isinstance(error, VeriloopError) else f"{type(error).__name__}: {error}"
+        return broken(proposal, state["round"], why)
     finally:
         desk.leave()
         for session in work.sessions.values():
@@ -111,6 +112,8 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     stopped = state.get("stopped", "done")
     if stopped == "done" and chosen is not None and chosen.verdict.outcome == "passed":
         stopped = "passed"
+    elif stopped == "done" and (run.spent or run.cut):
+        stopped = f"budget: {run.spent or run.cut}"
     result = Result(
         run_id=run.id,
         answer=chosen.answer if chosen else None,

@@ -59,23 +59,35 @@ def _recording(run_id: str, path: Path) -> RunLog:
 
 def header(plan: Plan) -> Mapping[str, Any]:
     """What was asked, as plain data. Objects stand as ``package.module:Name`` where they can be imported, else none."""
-    policy = plan.strategy.make()
-    full = Strategy.of(policy).parameters
+    parameters = _parameters(plan.strategy)
     return {
         "version": _version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "task": encode(plan.task),
-        "strategy": {"name": plan.strategy.name, "parameters": encode(dict(full), dict[str, Any])},
+        "strategy": {"name": plan.strategy.name, "parameters": parameters or {}},
         "models": {role: m if isinstance(m, str) else _path(m) for role, m in plan.models.items()},
         "verify": plan.verify if isinstance(plan.verify, str) or plan.verify is None else _path(plan.verify),
         "unnamed": [n for n in ("verify", "output") if _unnamed(getattr(plan, n))]
         + (["gold"] if plan.gold is not None else [])
+        + (["strategy"] if parameters is None else [])
         + (["model"] if any(_unnamed(m) for m in plan.models.values()) else [])
         + (["tools"] if plan.tools else [])
         + (["memory"] if plan.memory is not None else []),
         "output": None if plan.output is None else _path(plan.output),
         "seed": plan.seed,
     }
+
+
+def _parameters(strategy: Strategy) -> dict[str, Any] | None:
+    """All parameters of a strategy as plain data; none for a policy object that cannot be made again from a file."""
+    from pydantic_core import PydanticSerializationError
+
+    if strategy.policy is not None and _path(type(strategy.policy)) is None:
+        return None
+    try:
+        return encode(dict(Strategy.of(strategy.make()).parameters), dict[str, Any])
+    except PydanticSerializationError:
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -111,7 +123,7 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
         )
     output = said["output"]
     return {
-        "strategy": Strategy(said["strategy"]["name"], said["strategy"]["parameters"]),
+        "strategy": Strategy.of(given.get("strategy") or Strategy(**said["strategy"])),
         "models": given.get("model") or said["models"],
         "verify": given.get("verify", said["verify"]),
         "output": given.get("output") or (load(output) if output else None),

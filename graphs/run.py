@@ -33,6 +33,7 @@ class Run:
     gateway: Gateway
     verifier: Verifier | None
     tools: Mapping[str, Tool]
+    offered: tuple[str, ...]
     log: RunLog
     budget: Budget
     emit: Emitter
@@ -44,6 +45,7 @@ class Run:
     groups: dict[str, Group] = field(default_factory=dict[str, Group])
     trouble: str = ""
     spent: str = ""
+    cut: str = ""
 
     def search(self, attempts: list[Attempt], round: int, spend: Spend) -> Search:
         """The view that the policy decides on."""
@@ -108,6 +110,7 @@ class Run:
         if gone or self.spent:
             return [], f"budget: {gone[0] if gone else self.spent}"
         cut = wanted if room.calls is None else wanted[: room.calls]
+        self.cut = self.cut or ("calls" if len(cut) < len(wanted) else "")
         return [self._named(p, search.round, i) for i, p in enumerate(cut)], ""
 
     def _named(self, proposal: Proposal, round: int, index: int) -> Proposal:

@@ -80,7 +80,7 @@ async def asolve(
         task = replace(task, limits=limits)
     plan = Plan(
         task=_anywhere(task),
-        strategy=Strategy.of(strategy or settings.strategy),
+        strategy=Strategy.of(strategy or settings.strategy or default_strategy(task, verify)),
         models=_by_role(model or settings.model),
         verify=verify,
         gold=gold,
@@ -96,8 +96,8 @@ async def asolve(
 async def aresume(run_id: str, *, on_event: Subscribers = (), **objects: Any) -> Result:
     """Go on with a run that was cut off; recorded calls are not paid again.
 
-    ``objects`` give again what a file cannot hold: ``model``, ``verify``, ``output``, ``tools``, ``memory`` or ``gold``
-    where they were objects. Raises ``UsageError`` naming those that are missing.
+    ``objects`` give again what a file cannot hold: ``strategy``, ``model``, ``verify``, ``output``, ``tools``,
+    ``memory`` or ``gold`` where they were objects. Raises ``UsageError`` naming those that are missing.
     """
     settings = load()
     log = open_log(run_id, settings.folder, resume=True)
@@ -124,6 +124,11 @@ def _anywhere(task: Task) -> Task:
     if task.database is None:
         return task
     return replace(task, database=str(Path(task.database).expanduser().absolute()))
+
+
+def default_strategy(task: Task, verify: Any) -> str:
+    """``iad`` where there is a verifier, ``single`` where there is none."""
+    return "single" if verify is None or (verify == "auto" and task.database is None) else "iad"
 
 
 def new_id() -> str:
@@ -186,6 +191,8 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     tools, about = await _tools(task, plan.tools)
     proposer = Proposer.of(task, about, output.check)
     _check(proposer, policy, verifier, models)
+    if plan.tools and not models["proposer"].capabilities.tools:
+        raise CapabilityError(f"{models['proposer'].name} calls no tools: give another model, or no tools")
     if not log.replaying:
         for model in models.values():
             getattr(model, "ready", int)()
@@ -205,6 +212,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
         gateway=gateway,
         verifier=verifier,
         tools=tools,
+        offered=tuple(tool.spec.name for tool in plan.tools),
         log=log,
         budget=budget,
         emit=emit,
@@ -245,15 +253,16 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
         raise CapabilityError(
             f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model"
         )
-    for need in (*getattr(policy, "roles", ()), *getattr(verifier, "roles", ())):
+    pictures = any(m.images for m in proposer.task.turns)
+    for need in ("proposer", *getattr(policy, "roles", ()), *getattr(verifier, "roles", ())):
         plays = models.get(need, main)
-        if plays.capabilities.only:
+        if pictures and not plays.capabilities.images:
+            raise CapabilityError(f"{plays.name} reads no pictures, and the task has one; the {need} must")
+        if plays.capabilities.only and need != "proposer":
             raise CapabilityError(
                 f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "
                 f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}"
             )
-    if any(m.images for m in proposer.task.turns) and not main.capabilities.images:
-        raise CapabilityError(f"{main.name} reads no pictures, and the task has one")
 
 
 def _count_spent(gateway: Gateway, log: RunLog) -> None:

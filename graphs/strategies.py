@@ -50,7 +50,7 @@ class Strategy:
         """The policy. Raises ``UsageError`` for an unknown name or a parameter that is unknown or of a wrong kind."""
         if self.policy is not None:
             return self.policy
-        made = resolve("strategies", self.name, KNOWN)
+        made = resolve("strategy", self.name, KNOWN)
         if not isinstance(made, type):
             return made
         known = {f.name: f for f in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
@@ -93,7 +93,7 @@ def proposals(name: str, total: int) -> dict[str, int]:
 
 def describe(name: str) -> dict[str, Any]:
     """A strategy in plain data: name, summary (a line), about (all its text), parameters with default and kind."""
-    made = resolve("strategies", name, KNOWN)
+    made = resolve("strategy", name, KNOWN)
     module = inspect.getdoc(inspect.getmodule(made)) or ""
     about = inspect.getdoc(made) or ""
     parameters = [
@@ -111,5 +111,5 @@ def describe(name: str) -> dict[str, Any]:
 
 def describe_all() -> list[dict[str, Any]]:
     """All known strategies, and those of installed packages, in plain data."""
-    names = [*KNOWN, *(e.name for e in entry_points(group="veriloop.strategies"))]
+    names = [*KNOWN, *(e.name for e in entry_points(group="veriloop.strategy"))]
     return [describe(name) for name in names]

@@ -156,16 +156,19 @@ class Bound:
 
     async def generate(self, request: Request) -> Reply:
         """Answer from the journal, or live and then recorded."""
-        return await self.desk.generate(self, request)
+        reply = await self.desk.generate(self, request)
+        self.desk.usage += reply.usage
+        return reply
 
 
 class Desk:
-    """One attempt's access to the models (the ``Context`` that verifiers get)."""
+    """One attempt's access to the models (the ``Context`` that verifiers get); ``usage`` adds up what it used."""
 
     def __init__(self, gateway: Gateway, attempt: str, group: Group | None) -> None:
         self.gateway = gateway
         self.attempt = attempt
         self._group = group
+        self.usage = Usage()
         self._ordinals: dict[str, int] = {}
 
     def model(self, role: str) -> Model:

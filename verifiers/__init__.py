@@ -44,13 +44,18 @@ def _named(name: str, gold: Any) -> Verifier:
     if name.startswith("shell:"):
         from .shell import Shell
 
-        return Shell(name.removeprefix("shell:"))
+        if not (command := name.removeprefix("shell:").strip()):
+            raise UsageError("verifier 'shell:' has no command: give one, as in shell:./check.sh")
+        return Shell(command)
     if "+" in name:
         return make([part.strip() for part in name.split("+")], gold)
     if name == "oracle" and gold is None:
         raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
-    found: Any = resolve("verifiers", name, KNOWN)
+    found: Any = resolve("verifier", name, KNOWN)
     if not inspect.isclass(found):
         return make(found, gold)
     made: Any = found
-    return made(gold) if name == "oracle" else made()
+    try:
+        return made(gold) if name == "oracle" else made()
+    except TypeError as error:
+        raise UsageError(f"verifier {name!r} cannot be made by name alone: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,14 +32,30 @@ class Function:
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Call the function and read its answer."""
-        given = {"task": task, "candidate": candidate}
-        names = [p.name for p in inspect.signature(self.function).parameters.values() if p.default is p.empty]
-        arguments = {name: given.get(name, candidate.answer) for name in names}
+        args, kwargs = self._arguments(task, candidate)
         if inspect.iscoroutinefunction(self.function):
-            said = await self.function(**arguments)
+            said = await self.function(*args, **kwargs)
         else:
-            said = await asyncio.to_thread(self.function, **arguments)
+            said = await asyncio.to_thread(self.function, *args, **kwargs)
+        if inspect.isawaitable(said):  # an object with an async __call__
+            said = await said
         return self._verdict(said)
+
+    def _arguments(self, task: Task, candidate: Candidate) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Every parameter without a default gets the answer, save those named ``task`` and ``candidate``."""
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:  # some built-ins have none
+            return (candidate.answer,), {}
+        given = {"task": task, "candidate": candidate}
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        wanted = OrderedDict(
+            (p.name, given.get(p.name, candidate.answer))
+            for p in signature.parameters.values()
+            if p.name in given or (p.default is p.empty and p.kind not in variable)
+        )
+        bound = inspect.BoundArguments(signature, wanted)
+        return (bound.args, bound.kwargs) if wanted else ((candidate.answer,), {})
 
     def _verdict(self, said: Any) -> Verdict:
         message = ""

@@ -33,7 +33,7 @@ class Oracle:
         from ..tools.sql.runner import SqlRunner
 
         assert task.database is not None
-        runner = SqlRunner(task.database)
+        runner = SqlRunner(task.database, seconds=30, rows=100_000, max_bytes=50_000_000)
         try:
             gold = await runner.run(drop_distinct(str(self.gold)))
             mine = await runner.run(drop_distinct(str(candidate.artifact)))

@@ -43,15 +43,16 @@ class Shell:
         )
         try:
             body = json.dumps({**data, "text": candidate.text}, default=str).encode()
-            output, _ = await asyncio.wait_for(process.communicate(body), self.seconds)
+            async with asyncio.timeout(self.seconds):
+                output, _ = await asyncio.gather(_tail(process.stdout), _feed(process.stdin, body))
+                await process.wait()
         except TimeoutError:
             return self._broken(f"{self.command} did not end within {self.seconds:g} s")
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        text = output[-LONGEST:].decode(errors="replace").strip()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # also what the command left behind
+            await process.wait()
+        text = output.decode(errors="replace").strip()
         if process.returncode in (126, 127):
             return self._broken(text or f"{self.command} cannot be run")
         return self._verdict(process.returncode == 0, text)
@@ -68,3 +69,21 @@ class Shell:
 
     def _broken(self, why: str) -> Verdict:
         return Verdict("infra_error", None, (Finding("shell", None, why),), self.name)
+
+
+async def _tail(stream: asyncio.StreamReader | None) -> bytes:
+    """The end of what a command prints, however much it is."""
+    assert stream
+    kept = b""
+    while chunk := await stream.read(65536):
+        kept = (kept + chunk)[-LONGEST:]
+    return kept
+
+
+async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
+    """Write all of ``data``, or as much as the command reads."""
+    assert stream
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(data)
+        await stream.drain()
+    stream.close()

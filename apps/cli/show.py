@@ -28,6 +28,7 @@ class Watcher:
         self._at_most = at_most
         self._seconds = seconds
         self._ended = 0
+        self._seen: set[str] = set()
         self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
 
     def __enter__(self) -> Watcher:
@@ -40,7 +41,10 @@ class Watcher:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Take one event; one that was shown before (a repeated notice, a replayed step) is dropped."""
+        if event.id in self._seen:
+            return
+        self._seen.add(event.id)
         if isinstance(event, RunStarted):
             self.run_id = event.run
             self.console.print(

@@ -65,16 +65,19 @@ def solve(
     json_: Json = False,
 ) -> None:
     """Answer a question. Exit status 0: answered; 1: no answer that passed; 2: it could not be tried."""
+    from veriloop.core.settings import load
     from veriloop.core.task import Limits, Task
-    from veriloop.graphs.solve import asolve
+    from veriloop.graphs.solve import asolve, default_strategy
 
     limits = Limits(calls=max_calls, tokens=max_tokens, money=max_money, seconds=max_seconds)
-    chosen = _strategy(strategy, set_, proposals)
+    task = Task(question, database=None if db is None else str(db), limits=limits)
+    wanted = None if verify == "none" else verify
+    chosen = _strategy(strategy or load().strategy or default_strategy(task, wanted), set_, proposals)
     work = asolve(
-        Task(question, database=None if db is None else str(db), limits=limits),
+        task,
         strategy=chosen,
         model=_roles(model),
-        verify=None if verify == "none" else verify,
+        verify=wanted,
         gold=gold,
         seed=seed,
         journal=journal,
@@ -134,11 +137,9 @@ class _Watch:
 watching = _Watch
 
 
-def _strategy(name: str | None, set_: list[str], proposals: int | None) -> Strategy:
-    from veriloop.core.settings import load
+def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:
     from veriloop.graphs import strategies as known
 
-    name = name or load().strategy
     parameters: dict[str, Any] = known.proposals(name, proposals) if proposals else {}
     for each in set_:
         key, equals, text = each.partition("=")

@@ -66,8 +66,8 @@ def _summary(console: Any, results: list[tuple[str, Any]], seconds: float) -> No
     console.rule("[bold]what was asked", align="left", style="dim")
     console.print(shown)
     console.print(
-        f"\n{len(results)} questions in {seconds:.1f} s, no network used. A passed verdict means that the query runs and "
-        "its result is plausible, not that it is right.\n"
+        f"\n{len(results)} questions in {seconds:.1f} s, no network used. A passed verdict means that the query runs "
+        "and its result is plausible, not that it is right.\n"
         "See how an answer was reached: veriloop runs show RUN\n"
         'Ask your own:                  veriloop solve "how many rivers run through ohio?" --db atlas.sqlite'
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType]
 
 Floats = NDArray[np.float32]
 
@@ -75,7 +75,8 @@ def _softmax(scores: Floats) -> Floats:
 
 
 def _norm(x: Floats, weight: Floats, epsilon: float) -> Floats:
-    return x * (1.0 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + np.float32(epsilon))) * weight
+    mean: Floats = np.mean(x * x, axis=-1, keepdims=True, dtype=np.float32)
+    return np.asarray(x / np.sqrt(mean + np.float32(epsilon)) * weight, dtype=np.float32)
 
 
 def _turned(x: Floats, cosine: Floats, sine: Floats) -> Floats:
@@ -87,7 +88,7 @@ def _turned(x: Floats, cosine: Floats, sine: Floats) -> Floats:
 def _gated(x: Floats) -> Floats:
     half = x.shape[-1] // 2
     gate = x[..., :half]
-    return gate / (1.0 + np.exp(-gate)) * x[..., half:]
+    return np.asarray(gate / (1.0 + np.exp(-gate)) * x[..., half:], dtype=np.float32)
 
 
 class Decoder:
@@ -124,7 +125,9 @@ class Decoder:
 
     def prefill(self, ids: list[int]) -> Prefill:
         """Reads a prompt."""
-        size, keys, values = len(ids), [], []
+        size = len(ids)
+        keys: list[Floats] = []
+        values: list[Floats] = []
         x = self.embeddings[ids]
         hidden = np.triu(np.full((size, size), -np.inf, dtype=np.float32), 1)
         cosine, sine = self.cosine[:size], self.sine[:size]
@@ -145,7 +148,8 @@ class Decoder:
         at, rows = block.lengths, np.arange(ROWS)
         x = self.embeddings[ids]
         cosine, sine = self.cosine[at][:, None], self.sine[at][:, None]
-        hidden = np.where(np.arange(block.capacity) > at[:, None], np.float32(-np.inf), np.float32(0))[:, None, None]
+        unread = np.arange(block.capacity) > at[:, None]
+        hidden = np.where(unread, np.float32(-np.inf), np.float32(0))[:, None, None]
         for index, layer in enumerate(self.layers):
             q, k, v = self._project(layer, x)
             block.keys[index, rows, :, at] = _turned(k, cosine, sine)
@@ -155,7 +159,7 @@ class Decoder:
             weights = _softmax(q @ k.transpose(0, 1, 3, 2) * self.scale + hidden)
             x = self._finish(layer, x, (weights @ v).reshape(ROWS, -1))
         block.lengths = np.minimum(at + 1, block.capacity - 1)
-        return _norm(x, self.last_norm, self.epsilon) @ self.unembedding
+        return np.asarray(_norm(x, self.last_norm, self.epsilon) @ self.unembedding, dtype=np.float32)
 
     def _project(self, layer: Layer, x: Floats) -> tuple[Floats, Floats, Floats]:
         joined = _norm(x, layer.attention_norm, self.epsilon) @ layer.queries_keys_values

@@ -12,16 +12,10 @@ import re
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
 SPECIALS = (END, QUESTION, ANSWER)
 
-_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000}
-_WORDS = dict(
-    zip(
-        "half|a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty".split(
-            "|"
-        ),
-        (0.5, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 40, 50, 60),
-        strict=True,
-    )
-)
+_SCALES: dict[str, int] = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000}
+_SMALL = "a one two three four five six seven eight nine ten eleven twelve".split()
+_WORDS: dict[str, float] = {word: max(1, at) for at, word in enumerate(_SMALL)}
+_WORDS |= {"half": 0.5, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
 _SPELLED = re.compile(rf"\b({'|'.join(_WORDS)})(?: an?)? (?=(?:hundred|thousand|million|billion)\b)")
 _SCALED = re.compile(r"\b(\d+(?:\.\d+)?)(?: ?(hundred|thousand|million|billion)|(k))\b")
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -58,13 +52,11 @@ def normalise(question: str) -> str:
 def spaced(sql: str) -> str:
     """SQL as the tokenizer reads it: a blank in front, and one after each opening quote."""
     parts = (" " + sql).split("'")
-    return "'".join(
-        " " + part if index % 2 and index < len(parts) - 1 or index % 2 and part else part
-        for index, part in enumerate(parts)
-    )
+    last = len(parts) - 1
+    return "'".join(" " + part if at % 2 and (part or at < last) else part for at, part in enumerate(parts))
 
 
 def restore(text: str) -> str:
     """The exact SQL for tokenizer text: the inverse of `spaced`, but for the blank in front."""
     parts = text.split("'")
-    return "'".join(part[1:] if index % 2 and part.startswith(" ") else part for index, part in enumerate(parts))
+    return "'".join(part[1:] if at % 2 and part.startswith(" ") else part for at, part in enumerate(parts))
