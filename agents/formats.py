@@ -102,13 +102,17 @@ def format_of(task: Task) -> Format:
 
 def find_json(text: str) -> Any:
     """``text`` as JSON, else the first JSON object or array in it, fenced or bare; none when there is none."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_refuse)
     blocks = _FENCE.findall(text)
     with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(blocks[0][1] if blocks else text)
+        return decoder.decode((blocks[0][1] if blocks else text).strip())
     for start in [m.start() for m in re.finditer(r"[{\[]", text)][:50]:
         try:
             return decoder.raw_decode(text, start)[0]
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

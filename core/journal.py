@@ -119,12 +119,12 @@ class RunLog:
         partial.replace(path)
 
     def close(self) -> None:
-        """Let go of the dead processes' journals that this run was resumed from."""
+        """The run is no longer at work here: let go of the dead processes' journals that it was resumed from."""
         for lock in self.adopted:
             lock.release()
         self.adopted.clear()
         if self.journal is not None:
-            self.journal.resumed.discard(self.run)
+            self.journal.at_work.discard(self.run)
 
 
 class Lock:
@@ -170,10 +170,11 @@ class Journal:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._adopted: dict[Path, Lock] = {}
-        self.resumed: set[str] = set()
+        self.at_work: set[str] = set()
 
     def start(self, run: str) -> RunLog:
         """A log for a new run."""
+        self.at_work.add(run)
         return RunLog(run, journal=self)
 
     def resume(self, run: str) -> RunLog:
@@ -181,7 +182,7 @@ class Journal:
 
         Raises ``UsageError`` when no unfinished run has this id or somebody is at work on it.
         """
-        if run in self.resumed:
+        if run in self.at_work:
             raise UsageError(f"run {run} is being worked on already")
         log = RunLog(run, journal=self)
         for path in sorted(self.folder.glob("*.jsonl")):
@@ -195,7 +196,7 @@ class Journal:
         if not log.records:
             log.close()
             raise UsageError(f"no unfinished run {run!r}; see: veriloop runs list")
-        self.resumed.add(run)
+        self.at_work.add(run)
         return log
 
     def _adopt(self, path: Path, log: RunLog) -> None:

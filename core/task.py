@@ -52,6 +52,10 @@ class Task:
             object.__setattr__(self, "messages", tuple(self.messages))
         if not self.question.strip():
             raise UsageError("the task has no question: give a user message with text")
+        try:
+            "".join(turn.text for turn in self.turns).encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"the task's text is not valid Unicode: {error.reason}") from error
 
     @property
     def turns(self) -> tuple[Message, ...]:

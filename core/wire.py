@@ -28,8 +28,11 @@ def decode(kind: type[T], data: Any) -> T:
 
 
 def to_bytes(value: Any) -> bytes:
-    """A noun or plain JSON data as one line of JSON; equal values give equal bytes."""
-    return _adapter(_kind(value)).dump_json(value) if is_dataclass(value) else dumps(value)
+    """A noun or plain JSON data as one line of JSON. Keys keep their order: a schema that is read back asks for its
+    fields as it did before, and its request has the same hash."""
+    if is_dataclass(value):
+        return _adapter(_kind(value)).dump_json(value)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _kind(value: Any) -> Any:

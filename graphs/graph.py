@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated, Any, TypedDict
 
@@ -88,6 +89,8 @@ async def _work(run: Run, state: One) -> Attempt | None:
     work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
     try:
         ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, context=run))["work"].ended
+        run.record(ended)
+        return ended
     except BudgetSpent as error:
         run.spent = error.limit
         return None
@@ -99,9 +102,8 @@ async def _work(run: Run, state: One) -> Attempt | None:
     finally:
         desk.leave()
         for session in work.sessions.values():
-            await session.close()
-    run.record(ended)
-    return ended
+            with suppress(Exception):  # what has ended well is not lost to a tool that cannot be closed
+                await session.close()
 
 
 async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ where an object has none."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -99,14 +100,17 @@ def _version() -> str:
 
 
 def _path(value: Any) -> str | None:
-    """The import path of a function or class, if importing it gives the same object."""
+    """The import path of a function or class, if the module has it under this name.
+
+    The module is looked up, not imported: it may be just now being imported by the thread that waits for this run.
+    """
     name, module = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")
     if not name or module == "__main__" or "<" in name:
         return None
-    try:
-        return f"{module}:{name}" if load(f"{module}:{name}") is value else None
-    except UsageError:
-        return None
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return f"{module}:{name}" if found is value else None
 
 
 def _unnamed(value: Any) -> bool:

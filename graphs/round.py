@@ -13,7 +13,8 @@ class Round:
     """The attempts of one round. Closing it cancels those still at work; they do not count.
 
     ``enough`` is asked after each ended attempt, with all that have ended. ``recorded`` maps ids to restored attempts
-    (none = did not count) when the round was closed in an earlier sitting: those do not run again.
+    (none = did not count) when the round was closed in an earlier sitting: those do not run again. ``late`` says that
+    it was closed because ``seconds`` were over.
     """
 
     def __init__(
@@ -26,10 +27,11 @@ class Round:
         self.number = number
         self.recorded = recorded
         self.closed = False
+        self.late = False
         self._enough = enough
         self._ended: list[Attempt] = []
         self._tasks: set[asyncio.Task[Attempt | None]] = set()
-        self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.close)
+        self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._time_out)
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, Attempt | None]]) -> Attempt | None:
         """Run one attempt; none when it was cancelled by the round's closing or did not count."""
@@ -61,6 +63,10 @@ class Round:
         self.stop_clock()
         for task in self._tasks:
             task.cancel()
+
+    def _time_out(self) -> None:
+        self.late = True
+        self.close()
 
     def stop_clock(self) -> None:
         """The round has ended: its time limit no longer matters."""

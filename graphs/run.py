@@ -77,6 +77,7 @@ class Run:
             return self.budget.spend
         spend = decode(Spend, recorded["spend"]) if recorded else self.budget.spend
         if recorded is None:
+            self.spent = self.spent or ("seconds" if self.round.late else "")
             self._record_closing(number, mine, spend)
         else:
             self.spent = recorded["spent"]
@@ -127,7 +128,7 @@ class Run:
         def ask(ended: list[Attempt]) -> bool:
             return bool(enough and enough(replace(search, attempts=(*search.attempts, *ended))))
 
-        seconds = None if self.task.limits.seconds is None else self.budget.remaining.seconds
+        seconds = self.budget.remaining.seconds if recorded is None else None
         self.round = Round(number, ask, recorded, seconds)
         self.groups = {}
         if recorded is None:

@@ -90,7 +90,10 @@ async def asolve(
         memory=memory,
     )
     log = open_log(new_id(), settings.folder if journal else None, record=record, replay=replay)
-    return await _run(plan, log, settings, on_event, record)
+    try:
+        return await _run(plan, log, settings, on_event, record)
+    finally:
+        log.close()
 
 
 async def aresume(run_id: str, *, on_event: Subscribers = (), **objects: Any) -> Result:
@@ -203,7 +206,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     budget = Budget(task.limits, log.elapsed)
     prices = {name: Price(p.input, p.output, p.cached) for name, p in settings.prices.items()}
     gateway = Gateway(models, log, budget, notice, prices)
-    _count_spent(gateway, log)
+    _count_spent(gateway, log, verifier is not None)
     return Run(
         id=log.run,
         task=task,
@@ -265,12 +268,13 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
             )
 
 
-def _count_spent(gateway: Gateway, log: RunLog) -> None:
+def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:
     """Count what the journal says was spent in earlier sittings (a recording's replies count as spent, too)."""
     for record in log.of_kind("model"):
         gateway.count(record.key.split("/")[-2], decode(Reply, record.value))
     if not log.replaying:
         for _ in log.of_kind("tool"):
             gateway.budget.take_tool_run(replayed=True)
-        for _ in log.of_kind("attempt"):
-            gateway.budget.count_verdict()
+        for record in log.of_kind("attempt"):
+            if verified and record.value.get("complete"):
+                gateway.budget.count_verdict()

@@ -7,12 +7,12 @@ Costs about fifteen short calls.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Literal, NamedTuple, cast
+from typing import cast
 
+from ..core.conformance import Broken, Line, cancelled, expect
 from ..core.errors import CapabilityError
 from ..core.messages import Image, Message, Request, Text, ToolSpec
 from ..core.protocols import Model
@@ -33,18 +33,6 @@ WEATHER = ToolSpec(
     "Tells the weather in a city.",
     {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False},
 )
-
-
-class Line(NamedTuple):
-    """One promise: kept (``works``), not made and refused as it must be (``n/a``), or broken (``fails``)."""
-
-    name: str
-    outcome: Literal["works", "n/a", "fails"]
-    detail: str
-
-
-class Broken(Exception):
-    """A promise that was not kept: how."""
 
 
 async def check(model: Model) -> list[Line]:
@@ -72,20 +60,15 @@ def _request(text: str = "Say hello.", *, picture: bool = False) -> Request:
     return Request(messages=(Message("user", content),), max_tokens=64)
 
 
-def _expect(kept: bool, how: str) -> None:
-    if not kept:
-        raise Broken(how)
-
-
 async def _one(model: Model, request: Request) -> str:
     reply = await model.generate(request)
-    _expect(len(reply.samples) == request.n, f"{len(reply.samples)} samples for n = {request.n}")
+    expect(len(reply.samples) == request.n, f"{len(reply.samples)} samples for n = {request.n}")
     return reply.samples[0].text
 
 
 async def _text(model: Model) -> str:
     text = await _one(model, _request())
-    _expect(bool(text.strip()), "an empty reply")
+    expect(bool(text.strip()), "an empty reply")
     return repr(text[:40])
 
 
@@ -96,13 +79,13 @@ async def _n(model: Model) -> str:
 
 async def _stop(model: Model) -> str:
     text = await _one(model, replace(_request("Count: 1, 2, 3, 4, 5, 6, 7, 8, 9."), stop=("5",)))
-    _expect("5" not in text, f"the stop text is in the reply: {text[:60]!r}")
+    expect("5" not in text, f"the stop text is in the reply: {text[:60]!r}")
     return repr(text[:40])
 
 
 async def _same(model: Model, request: Request) -> str:
     first, second = await _one(model, request), await _one(model, request)
-    _expect(first == second, f"two calls differ: {first[:40]!r}, {second[:40]!r}")
+    expect(first == second, f"two calls differ: {first[:40]!r}, {second[:40]!r}")
     return repr(first[:40])
 
 
@@ -121,15 +104,15 @@ async def _schema(model: Model) -> str:
     except ValueError:
         raise Broken(f"not JSON: {text[:60]!r}") from None
     answer = cast("dict[str, object]", value).get("answer") if isinstance(value, dict) else None
-    _expect(isinstance(answer, int), f"JSON that does not fit the schema: {text[:60]!r}")
+    expect(isinstance(answer, int), f"JSON that does not fit the schema: {text[:60]!r}")
     return text[:40]
 
 
 async def _tools(model: Model) -> str:
     request = replace(_request("What is the weather in Paris? Use the tool."), tools=(WEATHER,))
     calls = (await model.generate(request)).samples[0].tool_calls
-    _expect(bool(calls), "no tool call")
-    _expect(calls[0].name == WEATHER.name and "city" in calls[0].arguments, f"a wrong call: {calls[0]}")
+    expect(bool(calls), "no tool call")
+    expect(calls[0].name == WEATHER.name and "city" in calls[0].arguments, f"a wrong call: {calls[0]}")
     results = tuple(Message("tool", "Sunny.", "tool", tool_call_id=call.id) for call in calls)
     await model.generate(
         replace(request, messages=(*request.messages, Message("assistant", "", "reply", tool_calls=calls), *results))
@@ -147,7 +130,7 @@ async def _logprobs(model: Model) -> str:
 async def _prefix(model: Model) -> str:
     prefix = "Hello, my dear"
     text = await _one(model, replace(_request(), prefix=prefix))
-    _expect(not text.startswith(prefix), "the reply repeats the prefix instead of continuing it")
+    expect(not text.startswith(prefix), "the reply repeats the prefix instead of continuing it")
     return repr(text[:40])
 
 
@@ -157,21 +140,14 @@ async def _images(model: Model) -> str:
 
 async def _usage(model: Model) -> str:
     usage = (await model.generate(_request())).usage
-    _expect(usage.tokens_in > 0 and usage.tokens_out > 0, f"no tokens counted: {usage}")
+    expect(usage.tokens_in > 0 and usage.tokens_out > 0, f"no tokens counted: {usage}")
     return f"{usage.tokens_in} in, {usage.tokens_out} out"
 
 
 async def _cancel(model: Model) -> str:
-    task = asyncio.create_task(model.generate(replace(_request("Tell a long story."), max_tokens=512)))
-    await asyncio.sleep(0.02)
-    task.cancel()
-    done, _ = await asyncio.wait([task], timeout=2.0)
-    _expect(bool(done), "still running 2 s after it was cancelled")
-    if not task.cancelled():
-        task.result()
-        return "had already answered"
+    how = await cancelled(model.generate(replace(_request("Tell a long story."), max_tokens=512)))
     await _text(model)
-    return "cancelled, and ready for the next call"
+    return how
 
 
 Probe = Callable[[Model], Awaitable[str]]

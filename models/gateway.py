@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.budget import Budget
 from ..core.errors import ModelError, TransientModelError, UsageError
 from ..core.journal import RunLog
-from ..core.messages import Capabilities, Reply, Request, Usage
+from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
 from ..core.seeds import fingerprint
 from ..core.wire import decode, dumps, encode, to_bytes
@@ -93,6 +93,7 @@ class Gateway:
             self.budget.release(held)
             raise
         self.budget.settle(held, request.n, reply.usage, price.of(reply.usage) if price else None)
+        reply = replace(reply, samples=tuple(_writable(sample) for sample in reply.samples))
         for note in reply.notes:
             self.notice(note)
         return reply
@@ -205,6 +206,11 @@ class Desk:
         if self._group is not None:
             self._group.leave()
             self._group = None
+
+
+def _writable(sample: Sample) -> Sample:
+    """A sample whose text can be written down: JSON may hold halves of characters, UTF-8 may not."""
+    return sample if sample.text.isascii() else replace(sample, text=sample.text.encode(errors="replace").decode())
 
 
 def request_hash(model: str, request: Request) -> str:

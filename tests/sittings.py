@@ -1,8 +1,7 @@
 """Runs in processes of their own, so that a test can kill them for real and count what the model server saw.
 
     python tests/sittings.py serve --port-file F --log LOG.jsonl --latency 0.03
-    python tests/sittings.py solve ("iad" | another of RUNS) SEED
-    python tests/sittings.py resume RUN_ID
+    python tests/sittings.py work SEED:KIND:[RUN_ID] ...        # with an id, that run is resumed
 
 The client's environment says where the server and the data folder are. ``DIE_AFTER=n`` makes it kill itself right after
 its n-th journal write, ``DIE_BEFORE=n`` right before.
@@ -19,7 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -153,102 +152,108 @@ def serving(folder: Path, latency: float) -> Iterator[tuple[str, Path]]:
 
 
 @dataclass
-class Sittings:
-    """One run from its beginning to its end over as many processes as it takes."""
+class Kill:
+    """What a kill left: when it was, which requests were in the journal, how many runs were begun and not ended."""
 
-    kind: str
-    seed: int
+    at: float
+    settled: frozenset[str]
+    unfinished: int
+
+
+@dataclass
+class Sittings:
+    """Runs (kind by seed) that one process works on side by side, and over again until all have ended."""
+
+    runs: Mapping[int, str]
     folder: Path
     base_url: str
     log: Path
-    settled_at_kill: list[tuple[float, frozenset[str]]] = field(default_factory=list[tuple[float, frozenset[str]]])
-    result: dict[str, Any] | None = None
+    kills: list[Kill] = field(default_factory=list[Kill])
+    results: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
     @property
     def home(self) -> Path:
-        """The run's data folder; no other run lies there."""
-        return self.folder / f"home-{self.kind}-{self.seed}"
+        """The data folder; no other runs lie there."""
+        return self.folder / f"home-{min(self.runs)}"
 
-    @property
-    def records(self) -> list[Record]:
-        """What is in the journals now."""
-        return [r for path in sorted((self.home / "journals").glob("*.jsonl")) for r in read(path)]
+    def journals(self) -> list[Path]:
+        """The journals of all sittings so far."""
+        return sorted((self.home / "journals").glob("*.jsonl"))
 
-    @property
-    def written(self) -> int:
-        """Bytes in the journals now."""
-        return sum(path.stat().st_size for path in (self.home / "journals").glob("*.jsonl"))
+    def records(self) -> dict[int, list[Record]]:
+        """What is in the journals now, by seed."""
+        found = [r for path in self.journals() for r in read(path)]
+        seeds = {r.run: r.value["seed"] for r in found if r.kind == "run"}
+        return {seed: [r for r in found if seeds[r.run] == seed] for seed in self.runs}
 
     def arrived(self) -> list[tuple[float, str]]:
-        """When this run's requests came to the server, and which they were."""
+        """When these runs' requests came to the server, and which they were."""
         path = self.log.with_suffix(".arrived")
         lines = path.read_text().splitlines() if path.exists() else []
         seen = [json.loads(line) for line in lines if line.endswith("}")]
-        return [(s["at"], s["id"]) for s in seen if s["id"].startswith(f"{self.seed}:")]
+        return [(s["at"], s["id"]) for s in seen if int(s["id"].partition(":")[0]) in self.runs]
 
     def settled(self) -> frozenset[str]:
-        """The requests whose replies are in the journal."""
-        keys = [r.key for r in self.records if r.kind == "model"]
-        return frozenset(f"{self.seed}:{derive(self.seed, key.split('/')[0]) & 0x7FFFFFFF}" for key in keys)
+        """The requests whose replies are in the journals."""
+        keys = [(seed, r.key.split("/")[0]) for seed, rs in self.records().items() for r in rs if r.kind == "model"]
+        return frozenset(f"{seed}:{derive(seed, proposal) & 0x7FFFFFFF}" for seed, proposal in keys)
 
     def sit(self, until: str = "", amount: float = 0.0, **environment: str) -> bool:
-        """Begin the run or go on with it in a new process, to its end or until it is killed; whether it was killed.
+        """Begin the runs, or go on with them, in a new process: to their end, or until it is killed. Whether it was.
 
         ``until``: kill it once it has written so many ``bytes`` of journal, once so many requests have ``arrived`` at
         the server, or so many ``seconds`` after it was ready to begin.
         """
-        begun = next((r.run for r in self.records if r.kind == "run"), None)
-        command = ["resume", begun] if begun else ["solve", self.kind, str(self.seed)]
-        with self._process(command, environment) as process:
+        with self._process(environment) as process:
             assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            assert process.stderr is not None
+            process.stdout.readline()
             before = self._progress(until)
             while process.poll() is None:
                 if until and self._progress(until) - before >= amount:
                     process.kill()
                     break
                 time.sleep(0.001)
-            said = process.stdout.read()
+            said, faults = process.stdout.read(), process.stderr.read()
         if process.returncode == -signal.SIGKILL:
-            self.settled_at_kill.append((time.monotonic(), self.settled()))
+            kinds = [{r.kind for r in records} for records in self.records().values()]
+            self.kills.append(Kill(time.monotonic(), self.settled(), sum("run" in k and "end" not in k for k in kinds)))
             return True
-        assert process.returncode == 0, f"{command}: status {process.returncode}"
-        self.result = json.loads(said)
+        assert process.returncode == 0, faults
+        self.results = {int(seed): result for seed, result in json.loads(said).items()}
         return False
 
     def _progress(self, what: str) -> float:
         if what == "bytes":
-            return self.written
+            return sum(path.stat().st_size for path in self.journals())
         return len(self.arrived()) if what == "arrived" else time.monotonic()
 
-    def _process(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _process(self, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        begun = {seed: records[0].run for seed, records in self.records().items() if records}
+        jobs = [f"{seed}:{kind}:{begun.get(seed, '')}" for seed, kind in self.runs.items()]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("VERILOOP_", "OPENAI_"))}
         own = {"VERILOOP_HOME": str(self.home), "OPENAI_BASE_URL": self.base_url, "PYTHONPATH": str(HERE)}
         return subprocess.Popen(
-            [sys.executable, str(HERE / "sittings.py"), *command],
+            [sys.executable, str(HERE / "sittings.py"), "work", *jobs],
             env={**inherited, **own, **environment},
             cwd=self.folder,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
 
     def repeated(self) -> list[str]:
         """Requests that were sent although their reply was in the journal: there must be none."""
-        return [
-            request
-            for at, request in self.arrived()
-            if any(at > killed and request in settled for killed, settled in self.settled_at_kill)
-        ]
+        return [r for at, r in self.arrived() if any(at > kill.at and r in kill.settled for kill in self.kills)]
 
     def unsettled(self) -> int:
-        """How many requests a kill caught in flight: come to the server, not in the journal."""
-        arrived = self.arrived()
-        caught = 0
-        previous = 0.0
-        for killed, settled in self.settled_at_kill:
-            caught += sum(previous < at <= killed and request not in settled for at, request in arrived)
-            previous = killed
-        return caught
+        """How many requests the kills caught in flight: come to the server, not in the journal."""
+        since = [0.0, *(kill.at for kill in self.kills)]
+        return sum(
+            since[i] < at <= kill.at and request not in kill.settled
+            for i, kill in enumerate(self.kills)
+            for at, request in self.arrived()
+        )
 
 
 def _die_at_writes(counts: Mapping[str, int]) -> None:
@@ -267,20 +272,24 @@ def _die_at_writes(counts: Mapping[str, int]) -> None:
     Journal.append = dying
 
 
-async def _client(args: argparse.Namespace) -> None:
+async def _client(jobs: Sequence[str]) -> None:
     import langsmith.run_helpers  # noqa: F401  (imports are done before the clock of the test starts)
     import openai  # noqa: F401
 
     from veriloop.graphs.graph import build
-    from veriloop.graphs.solve import aresume
 
     build()
     print("ready", flush=True)
-    if args.command == "resume":
-        result = await aresume(args.run)
-    else:
-        result = await solve(args.kind, args.seed, Path.cwd())
-    print(json.dumps(summary(result)))
+    results = await asyncio.gather(*(_job(*job.split(":"), wait=0.04 * i) for i, job in enumerate(jobs)))
+    print(json.dumps(dict(results)))
+
+
+async def _job(seed: str, kind: str, run: str, wait: float) -> tuple[str, dict[str, Any]]:
+    """One run, begun a little after the one before, so that a kill finds them at different points."""
+    from veriloop.graphs.solve import aresume
+
+    await asyncio.sleep(wait)
+    return seed, summary(await (aresume(run) if run else solve(kind, int(seed), Path.cwd())))
 
 
 async def _server(args: argparse.Namespace) -> None:
@@ -300,15 +309,12 @@ def _main() -> None:
     serve.add_argument("--port-file", type=Path, required=True)
     serve.add_argument("--log", type=Path, required=True)
     serve.add_argument("--latency", type=float, default=0.0)
-    first = commands.add_parser("solve")
-    first.add_argument("kind", choices=RUNS)
-    first.add_argument("seed", type=int)
-    commands.add_parser("resume").add_argument("run")
+    commands.add_parser("work").add_argument("jobs", nargs="+")
     args = parser.parse_args()
     counts = {name: int(os.environ[name]) for name in ("DIE_BEFORE", "DIE_AFTER") if name in os.environ}
     if counts:
         _die_at_writes(counts)
-    asyncio.run(_server(args) if args.command == "serve" else _client(args))
+    asyncio.run(_server(args) if args.command == "serve" else _client(args.jobs))
 
 
 if __name__ == "__main__":

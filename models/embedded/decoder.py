@@ -71,18 +71,18 @@ class Block:
 
 def _softmax(scores: Floats) -> Floats:
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return scores / scores.sum(axis=-1, keepdims=True)
+    return np.asarray(scores / scores.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def _norm(x: Floats, weight: Floats, epsilon: float) -> Floats:
-    mean: Floats = np.mean(x * x, axis=-1, keepdims=True, dtype=np.float32)
+    mean = np.asarray(np.mean(x * x, axis=-1, keepdims=True), dtype=np.float32)
     return np.asarray(x / np.sqrt(mean + np.float32(epsilon)) * weight, dtype=np.float32)
 
 
 def _turned(x: Floats, cosine: Floats, sine: Floats) -> Floats:
     half = x.shape[-1] // 2
     swapped = np.concatenate((-x[..., half:], x[..., :half]), axis=-1)
-    return x * cosine + swapped * sine
+    return np.asarray(x * cosine + swapped * sine, dtype=np.float32)
 
 
 def _gated(x: Floats) -> Floats:
@@ -171,8 +171,9 @@ class Decoder:
         return x if self.heads == self.key_heads else np.repeat(x, self.heads // self.key_heads, axis=axis)
 
     def _finish(self, layer: Layer, x: Floats, mixed: Floats) -> Floats:
-        x = x + mixed @ layer.output
-        return x + _gated(_norm(x, layer.unit_norm, self.epsilon) @ layer.gate_up) @ layer.down
+        x = np.asarray(x + mixed @ layer.output, dtype=np.float32)
+        inner = _gated(_norm(x, layer.unit_norm, self.epsilon) @ layer.gate_up)
+        return np.asarray(x + inner @ layer.down, dtype=np.float32)
 
 
 def _layer(tensors: dict[str, Floats], name: str) -> Layer:

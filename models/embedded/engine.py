@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from veriloop.models.embedded.decoder import ROWS, Block, Decoder, Floats, Prefill
-from veriloop.models.embedded.vocabulary import Transcript, Vocabulary
+from .decoder import ROWS, Block, Decoder, Floats, Prefill
+from .vocabulary import Transcript, Vocabulary
 
 REMEMBERED = 32
 
@@ -136,13 +136,14 @@ def sample(
     if temperature <= 0:
         token = int(np.argmax(scores))
         return token, float(logprobs[token])
-    weights = np.exp(scores / temperature)
-    order = np.argsort(-weights, kind="stable")
-    heap = np.cumsum(weights[order])
+    weights = np.asarray(np.exp(scores / temperature), dtype=np.float64)
+    order = np.asarray((-weights).argsort(kind="stable"), dtype=np.int64)
+    heap = np.asarray(np.cumsum(weights[order]), dtype=np.float64)
     heap /= heap[-1]
     last = int(np.searchsorted(heap, min(1.0, max(0.0, top_p)))) if top_p < 1 else len(heap) - 1
     heap = heap[: last + 1]
-    at = min(int(np.searchsorted(heap, random.random() * heap[-1], side="right")), last)
+    drawn = float(random.random()) * float(heap[-1])
+    at = min(int(heap.searchsorted(drawn, side="right")), last)
     token = int(order[at])
     return token, float(logprobs[token])
 
@@ -194,7 +195,7 @@ class Engine:
             self.batches += 1
             try:
                 _Batch(self, tickets).run()
-            except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it, and the worker goes on
+            except Exception as error:
                 for ticket in tickets:
                     ticket.settle(error)
 

@@ -12,10 +12,18 @@ import re
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
 SPECIALS = (END, QUESTION, ANSWER)
 
-_SCALES: dict[str, int] = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "billion": 1_000_000_000, "k": 1_000}
-_SMALL = "a one two three four five six seven eight nine ten eleven twelve".split()
-_WORDS: dict[str, float] = {word: max(1, at) for at, word in enumerate(_SMALL)}
-_WORDS |= {"half": 0.5, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60}
+_SCALES: dict[str, int] = {
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 1_000_000,
+    "billion": 1_000_000_000,
+    "k": 1_000,
+}
+_SMALL = ["a", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_WORDS: dict[str, float] = {
+    **{word: max(1, at) for at, word in enumerate(_SMALL)},
+    **{"half": 0.5, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60},
+}
 _SPELLED = re.compile(rf"\b({'|'.join(_WORDS)})(?: an?)? (?=(?:hundred|thousand|million|billion)\b)")
 _SCALED = re.compile(r"\b(\d+(?:\.\d+)?)(?: ?(hundred|thousand|million|billion)|(k))\b")
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from veriloop.models.embedded.text import ANSWER, END, QUESTION, normalise, restore, spaced
+from .text import ANSWER, END, QUESTION, normalise, restore, spaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Names of places for the grammar: real ones from general knowledge, swapped ones and made-up ones."""
 
+# ruff: noqa: E501 - wordings are kept in one piece
+
 from __future__ import annotations
 
 import csv
@@ -139,8 +141,42 @@ lake superior,ohio river,colorado river,snake river,red river,mississippi river,
 potomac river,arikaree river,verdigris river,beaver dam wash,little river,st. francis river,missouri river,
 red bluff reservoir,belle fourche river,kootenai river,big stone lake,long island sound,ouachita river"""
 
-_ONSETS = "b br c ch cl d dr f fl g gr h j k kl l m n p pr qu r s sh st t tr v w y z wh th".split()
-_VOWELS = "a e i o u ai ea ee oo ou ay ie".split()
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "cl",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+    "wh",
+    "th",
+]
+_VOWELS = ["a", "e", "i", "o", "u", "ai", "ea", "ee", "oo", "ou", "ay", "ie"]
 _CODAS = ["", "", "", "n", "r", "l", "s", "t", "m", "nd", "rt", "ck", "x", "ll", "ston", "ville", "ford", "ton", "burg"]
 
 
@@ -168,10 +204,30 @@ def invented(rng: Random) -> str:
     word = "".join(parts) + rng.choice(_CODAS)
     shape = rng.random()
     if shape < 0.2:
-        first = "new north south east west fort port lake san santa st. mount grand little big el la las los".split()
+        first = [
+            "new",
+            "north",
+            "south",
+            "east",
+            "west",
+            "fort",
+            "port",
+            "lake",
+            "san",
+            "santa",
+            "st.",
+            "mount",
+            "grand",
+            "little",
+            "big",
+            "el",
+            "la",
+            "las",
+            "los",
+        ]
         return f"{rng.choice(first)} {word}"
     if shape < 0.3:
-        return f"{word} {rng.choice('city springs falls park beach hills heights valley creek rapids bay'.split())}"
+        return f"{word} {rng.choice(['city', 'springs', 'falls', 'park', 'beach', 'hills', 'heights', 'valley', 'creek', 'rapids', 'bay'])}"
     return word
 
 

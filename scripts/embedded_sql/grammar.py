@@ -1,6 +1,6 @@
 """A seeded generator of questions over the geography schema with the SQL that answers them.
 
-    python scripts/embedded_sql/grammar.py --seed 1 --count 20
+python scripts/embedded_sql/grammar.py --seed 1 --count 20
 """
 
 from __future__ import annotations
@@ -17,12 +17,8 @@ from zlib import crc32
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
 
-try:
-    from noise import typed
-    from templates import ASKS
-except ImportError:  # imported as a package
-    from veriloop.scripts.embedded_sql.noise import typed
-    from veriloop.scripts.embedded_sql.templates import ASKS
+from noise import typed
+from templates import ASKS
 
 HELD_OUT = 25
 LONGEST = 420
@@ -45,7 +41,7 @@ def held_out(template: str) -> bool:
 def draw(rng: Random) -> Example | None:
     """One example, or none where the draw made no sense."""
     weights, asks = zip(*ASKS, strict=True)
-    depth = rng.choices((0, 1, 2), (42, 42, 16))[0]
+    depth = rng.choices((0, 1, 2), (38, 42, 20))[0]
     question, sql, template = rng.choices(asks, weights)[0](rng, depth)
     if len(sql) > LONGEST or re.search(r"\{|\[|\}", question + sql):
         return None

@@ -115,14 +115,15 @@ def interval(hits: list[bool], seed: int, rounds: int = 2000) -> tuple[float, fl
     return shares[int(0.025 * rounds)], shares[int(0.975 * rounds)]
 
 
-async def answers(engine: Any, questions: list[str], samples: int, temperature: float, top_p: float, seed: int) -> list[list[str]]:
+async def answers(engine: Any, questions: list[str], arguments: argparse.Namespace) -> list[list[str]]:
     """The greedy query and the sampled ones of each question."""
     from veriloop.models.embedded.engine import Job
 
     out: list[list[str]] = []
+    heat, top_p = arguments.temperature, arguments.top_p
     for index, question in enumerate(questions):
-        jobs = [Job(question)] + [Job(question, temperature=temperature, top_p=top_p, seed=seed + 1000 * index + at)
-                                  for at in range(samples)]
+        seeds = [arguments.seed + 1000 * index + at for at in range(arguments.samples)]
+        jobs = [Job(question), *(Job(question, temperature=heat, top_p=top_p, seed=seed) for seed in seeds)]
         out.append([text.text for text in await engine.generate(jobs)])
     return out
 
@@ -130,8 +131,7 @@ async def answers(engine: Any, questions: list[str], samples: int, temperature: 
 def measure(engine: Any, rows: list[dict[str, Any]], databases: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     """The aggregates of one set of questions."""
     began = time.time()
-    written = asyncio.run(answers(engine, [row["question"] for row in rows], arguments.samples, arguments.temperature,
-                                  arguments.top_p, arguments.seed))
+    written = asyncio.run(answers(engine, [row["question"] for row in rows], arguments))
     seconds = time.time() - began
     single, covered, sampled, kinds = [], [], [], {}
     for row, (greedy, *samples) in zip(rows, written, strict=True):
@@ -143,8 +143,14 @@ def measure(engine: Any, rows: list[dict[str, Any]], databases: Any, arguments: 
         kinds.setdefault(row.get("kind", "all"), []).append(single[-1])
         if arguments.failures and not single[-1] and "sql" in row:
             print(f"{row['kind']}: {row['question']}\n   gold {gold}\n   got  {greedy}   {sum(hits)}/{len(hits)}")
-    found: dict[str, Any] = {"questions": len(rows), "seconds": round(seconds, 1), "samples": arguments.samples,
-                             "temperature": arguments.temperature, "top_p": arguments.top_p, "seed": arguments.seed}
+    found: dict[str, Any] = {
+        "questions": len(rows),
+        "seconds": round(seconds, 1),
+        "samples": arguments.samples,
+        "temperature": arguments.temperature,
+        "top_p": arguments.top_p,
+        "seed": arguments.seed,
+    }
     for name, hits in (("greedy", single), ("covered", covered), ("sampled", sampled)):
         if hits:
             low, high = interval(hits, arguments.seed)
@@ -183,8 +189,12 @@ def main() -> None:
     if arguments.data:
         connections = {path.stem: opened(path) for path in sorted((arguments.data / "db").glob("*.sqlite"))}
         only = next(iter(connections.values()))
-        report["data"] = measure(engine, load(arguments.data / "questions.jsonl"),
-                                 lambda row: connections.get(row.get("db_id", ""), only), arguments)
+        report["data"] = measure(
+            engine,
+            load(arguments.data / "questions.jsonl"),
+            lambda row: connections.get(row.get("db_id", ""), only),
+            arguments,
+        )
     if arguments.json:
         json.dump(report, sys.stdout, indent=1)
         print()

@@ -1,24 +1,121 @@
 """Wordings as people type them: wrappers, dropped articles, slips and typos."""
 
+# ruff: noqa: E501 - wordings are kept in one piece
+
 from __future__ import annotations
 
 from random import Random
 
-try:
-    from phrases import say
-except ImportError:  # imported as a package
-    from veriloop.scripts.embedded_sql.phrases import say
+from entities import invented
+from phrases import say
 
-BEFORE = ("[tell me|can you tell me|do you know|i would like to know|i wonder|please tell me|hey|ok so|so|quick question|could you tell me"
-          "|i want to know|hi|hello|please|now|then|also|i am looking for|does anyone know|any idea|and|excuse me|question|let us see|well|say"
-          "|help me find out|find out|let me know|can you say|would you tell me|i am curious|i'd like to know|just|thanks|for my homework]")
+BEFORE = (
+    "[tell me|can you tell me|do you know|i would like to know|i wonder|please tell me|hey|ok so|so|quick question|could you tell me"
+    "|i want to know|hi|hello|please|now|then|also|i am looking for|does anyone know|any idea|and|excuse me|question|let us see|well|say"
+    "|help me find out|find out|let me know|can you say|would you tell me|i am curious|i'd like to know|just|thanks|for my homework]"
+)
 AFTER = "[please|thanks|thank you|exactly|roughly|in total|then|today|now|currently|actually|if you know|for me|again|altogether|approximately|please tell me]"
-MISC = "really just also even kind of sort um uh exactly actually currently there given currently known total overall now".split()
+MISC = [
+    "really",
+    "just",
+    "also",
+    "even",
+    "kind",
+    "of",
+    "sort",
+    "um",
+    "uh",
+    "exactly",
+    "actually",
+    "currently",
+    "there",
+    "given",
+    "currently",
+    "known",
+    "total",
+    "overall",
+    "now",
+]
 ARTICLES = {"the", "a", "an"}
-SLIPS = {"states": "state", "cities": "citys", "rivers": "river", "does": "do", "is": "are", "are": "is", "borders": "border", "border": "borders",
-         "neighboring": "neighbouring", "neighbors": "neighbours", "meters": "metres", "kilometers": "kilometres", "runs": "run", "have": "has",
-         "has": "have", "which": "wich", "capital": "capitol", "population": "populaton", "highest": "heighest", "people": "poeple", "in": "on",
-         "mountain": "mountian", "lives": "live", "live": "lives", "what": "wat", "largest": "larges", "through": "thru", "populations": "population"}
+SLIPS = {
+    "states": "state",
+    "cities": "citys",
+    "rivers": "river",
+    "does": "do",
+    "is": "are",
+    "are": "is",
+    "borders": "border",
+    "border": "borders",
+    "neighboring": "neighbouring",
+    "neighbors": "neighbours",
+    "meters": "metres",
+    "kilometers": "kilometres",
+    "runs": "run",
+    "have": "has",
+    "has": "have",
+    "which": "wich",
+    "capital": "capitol",
+    "population": "populaton",
+    "highest": "heighest",
+    "people": "poeple",
+    "in": "on",
+    "mountain": "mountian",
+    "lives": "live",
+    "live": "lives",
+    "what": "wat",
+    "largest": "larges",
+    "through": "thru",
+    "populations": "population",
+}
+
+
+SAFE = {
+    "what",
+    "which",
+    "give",
+    "me",
+    "tell",
+    "show",
+    "list",
+    "name",
+    "find",
+    "are",
+    "is",
+    "run",
+    "runs",
+    "flow",
+    "flows",
+    "through",
+    "located",
+    "have",
+    "has",
+    "live",
+    "lives",
+    "there",
+    "can",
+    "you",
+    "do",
+    "does",
+    "situated",
+    "found",
+    "lie",
+    "lies",
+    "cross",
+    "traverse",
+    "display",
+    "get",
+    "please",
+    "want",
+    "know",
+    "would",
+    "like",
+    "all",
+    "that",
+    "with",
+    "having",
+    "contain",
+    "contains",
+}
 
 
 def typo(rng: Random, word: str) -> str:
@@ -26,9 +123,9 @@ def typo(rng: Random, word: str) -> str:
     at = rng.randrange(1, len(word) - 1)
     kind = rng.random()
     if kind < 0.35:
-        return word[:at] + word[at + 1:]
+        return word[:at] + word[at + 1 :]
     if kind < 0.7:
-        return word[:at] + word[at + 1] + word[at] + word[at + 2:]
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
     return word[:at] + word[at] + word[at:]
 
 
@@ -52,7 +149,13 @@ def typed(rng: Random, question: str, sql: str) -> str:
         if len(words[at]) > 4 and words[at].isalpha() and words[at] not in sql:
             words[at] = typo(rng, words[at])
     if rng.random() < 0.03:
-        words.insert(rng.randrange(len(words) + 1) if rng.random() < 0.3 else rng.randrange(min(3, len(words))), rng.choice(MISC))
+        words.insert(
+            rng.randrange(len(words) + 1) if rng.random() < 0.3 else rng.randrange(min(3, len(words))), rng.choice(MISC)
+        )
+    if rng.random() < 0.06 and len(words) > 4:
+        at = rng.choice([at for at, word in enumerate(words) if word in SAFE] or [0])
+        if words[at] in SAFE:
+            words[at : at + 1] = [] if rng.random() < 0.4 else [invented(rng)]
     question = " ".join(words)
     if rng.random() < 0.08:
         question = question.replace(" 's", rng.choice(("", "s")))

@@ -1,18 +1,15 @@
 """Noun phrases: sets of things, each with the rows it stands for."""
 
+# ruff: noqa: E501 - wordings are kept in one piece
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
 
-try:
-    from entities import STATES, Names
-    from phrases import say
-    from sqlparts import KEY, Rows, quoted
-except ImportError:  # imported as a package
-    from veriloop.scripts.embedded_sql.entities import STATES, Names
-    from veriloop.scripts.embedded_sql.phrases import say
-    from veriloop.scripts.embedded_sql.sqlparts import KEY, Rows, quoted
+from entities import STATES, Names
+from phrases import say
+from sqlparts import KEY, Rows, quoted
 
 NAMES = Names()
 PLURAL = {
@@ -31,8 +28,10 @@ SINGULAR = {
     "lake": "[lake|lake|lake|lake|body of water]",
     "road": "[road|highway|interstate|route]",
 }
-COUNTRY = ("[the us|the usa|the united states|us|usa|america|the country|the united states of america|this country"
-           "|the entire us|the whole country|the nation|the states|united states|the american union]")
+COUNTRY = (
+    "[the us|the usa|the united states|us|usa|america|the country|the united states of america|this country"
+    "|the entire us|the whole country|the nation|the states|united states|the american union]"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,11 @@ class Mod:
 
     def word(self, rng: Random, pattern: str, many: bool = True) -> str:
         """One wording of one of the patterns."""
-        forms = (("{s}", ""), ("{es}", ""), ("{has}", "have"), ("{is}", "are"), ("{do}", "do")) if many else (
-            ("{s}", "s"), ("{es}", "es"), ("{has}", "has"), ("{is}", "is"), ("{do}", "does"))
+        forms = (
+            (("{s}", ""), ("{es}", ""), ("{has}", "have"), ("{is}", "are"), ("{do}", "do"))
+            if many
+            else (("{s}", "s"), ("{es}", "es"), ("{has}", "has"), ("{is}", "is"), ("{do}", "does"))
+        )
         for form, value in forms:
             pattern = pattern.replace(form, value)
         return say(rng, pattern, x=self.x)
@@ -96,7 +98,9 @@ def named(rng: Random, kind: str, plain: bool = False) -> Set:
     if kind == "state":
         name = NAMES.state(rng)
         wordings = "{x}" if rng.random() < 0.86 else "[the state of {x}|state of {x}|the state {x}|{x} state]"
-        return Set(kind, say(rng, wordings, x=name), False, Rows(kind, KEY[kind], (quoted(KEY[kind], name),)), name, "n")
+        return Set(
+            kind, say(rng, wordings, x=name), False, Rows(kind, KEY[kind], (quoted(KEY[kind], name),)), name, "n"
+        )
     if kind == "city":
         return _city(rng, plain)
     name = NAMES.other(rng, kind)
@@ -107,7 +111,9 @@ def named(rng: Random, kind: str, plain: bool = False) -> Set:
         "road": "[interstate {x}|highway {x}|road {x}|route {x}|the {x}|{x}|the road {x}]",
     }[kind]
     loose = {"river": "[the {x}|the {x}|{x}]", "mountain": "{x}", "lake": "{x}", "road": "{x}"}[kind]
-    if name.startswith(("lake ", "mount ", "i ", "us ", "route ")) or name.endswith((" peak", " mountain", " lake", " needle")):
+    if name.startswith(("lake ", "mount ", "i ", "us ", "route ")) or name.endswith(
+        (" peak", " mountain", " lake", " needle")
+    ):
         explicit = loose = "{x}"
     text = say(rng, explicit if plain or rng.random() < 0.55 else loose, x=name)
     return Set(kind, text, False, Rows(kind, KEY[kind], (quoted(KEY[kind], name),)), name, "n")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 Node = tuple["str | tuple[Node, ...]", ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(pattern: str) -> tuple:
     node, rest = _sequence(pattern, 0)
     if rest != len(pattern):

@@ -1,145 +1,18 @@
 """Compound noun phrases: places, modified sets, superlatives."""
 
+
+# ruff: noqa: E501 - wordings are kept in one piece
+
 from __future__ import annotations
 
-from dataclasses import dataclass
 from random import Random
 
-try:
-    import modifiers as m
-    from nouns import COUNTRY, NAMES, PLURAL, SINGULAR, Mod, Set, named
-    from phrases import say
-    from sqlparts import KEY, Rows, extreme, most
-except ImportError:  # imported as a package
-    from veriloop.scripts.embedded_sql import modifiers as m
-    from veriloop.scripts.embedded_sql.nouns import COUNTRY, NAMES, PLURAL, SINGULAR, Mod, Set, named
-    from veriloop.scripts.embedded_sql.phrases import say
-    from veriloop.scripts.embedded_sql.sqlparts import KEY, Rows, extreme, most
-
-THINGS = ("city", "city", "river", "mountain", "lake")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A way of being first or last: adjectives, noun modifiers and verbs, and the rows that are."""
-
-    tag: str
-    best: str
-    table: str
-    column: str
-    adj: str
-    post: str
-    vp: str
-
-
-MEASURES: dict[str, tuple[tuple[float, Measure], ...]] = {
-    "state": (
-        (3, Measure("area", "MAX", "state", "area", "[largest|biggest|largest|biggest|largest by area|greatest|hugest]",
-                    "with the [largest|biggest|greatest|most] [area|area|land area|size|land]",
-                    "[{is} the largest|{is} the biggest|{is} largest|{is} biggest|{has} the [largest|biggest|greatest|most] [area|land area]"
-                    "|{is} the largest in area|cover{s} the most area|{has} the most land|{is} the largest in size]")),
-        (3, Measure("area", "MIN", "state", "area", "[smallest|smallest|tiniest|smallest by area|littlest]",
-                    "with the [smallest|least|lowest] [area|area|land area|size|land]",
-                    "[{is} the smallest|{is} smallest|{is} the tiniest|{has} the [smallest|least] [area|land area]"
-                    "|{is} the smallest in area|cover{s} the least area|{has} the least land]")),
-        (3, Measure("population", "MAX", "state", "population",
-                    "[most populous|most populated|most populous|largest by population|most peopled|highest population]",
-                    "[with the [largest|highest|greatest|biggest|most] population|with the most [people|inhabitants|residents|citizens]"
-                    "|with most people|having the [largest|highest|greatest] population|that has the [largest|highest|most] population"
-                    "|where the most people live|with the largest number of [people|residents]|that has the most people]",
-                    "[{has} the [largest|highest|greatest|biggest|most] population|{has} the most [people|inhabitants|residents|citizens]"
-                    "|{has} most people|{is} the most populous|{is} the most populated|{has} the largest number of [people|inhabitants]"
-                    "|{has} the highest number of [people|residents]|{has} the greatest number of people|{is} most populated]")),
-        (2.5, Measure("population", "MIN", "state", "population",
-                      "[least populous|least populated|smallest by population|lowest population]",
-                      "[with the [smallest|lowest|least] population|with the [fewest|least] [people|inhabitants|residents|citizens]"
-                      "|having the [smallest|lowest] population|that has the [fewest|least] people|where the fewest people live"
-                      "|with the smallest number of people]",
-                      "[{has} the [smallest|lowest|least] population|{has} the [fewest|least] [people|inhabitants|residents|citizens]"
-                      "|{is} the least populous|{is} the least populated|{has} the smallest number of [people|residents]]")),
-        (2, Measure("density", "MAX", "state", "density",
-                    "[most densely populated|densest|most dense|most thickly populated|most crowded]",
-                    "with the [highest|greatest|largest|most] [population density|density]",
-                    "[{has} the [highest|greatest|largest] [population density|density]|{is} the most densely populated|{is} the densest"
-                    "|{is} most dense|{is} the most dense|{has} the most people per [square mile|area]|{has} the densest population]")),
-        (1.6, Measure("density", "MIN", "state", "density",
-                      "[least densely populated|least dense|most sparsely populated|sparsest|least crowded]",
-                      "with the [lowest|smallest|least|sparsest] [population density|density|population density]",
-                      "[{has} the [lowest|smallest|least|sparsest] [population density|density]|{is} the least dense"
-                      "|{is} the least densely populated|{is} the most sparsely populated|{has} the sparsest population]")),
-        (1.8, Measure("highest", "MAX", "highlow", "highest_elevation", "[highest|highest elevation]",
-                      "[with the highest [point|elevation|elevation|peak]|that has the highest [point|elevation]"
-                      "|containing the highest point|with the greatest elevation|that contains the highest point]",
-                      "[{has} the highest [point|elevation|elevation|peak]|contain{s} the highest point|{has} the greatest elevation"
-                      "|{is} the highest|{is} home to the highest point|{has} the highest maximum elevation]")),
-        (1.4, Measure("lowest", "MIN", "highlow", "lowest_elevation", "[lowest|lowest elevation]",
-                      "[with the lowest [point|elevation|elevation]|that has the lowest [point|elevation]|containing the lowest point"
-                      "|that contains the lowest point]",
-                      "[{has} the lowest [point|elevation|elevation]|contain{s} the lowest point|{is} the lowest"
-                      "|{is} home to the lowest point]")),
-        (0.3, Measure("lowhigh", "MIN", "highlow", "highest_elevation", "",
-                      "[with the lowest highest [point|elevation]|with the smallest highest elevation|whose highest point is the lowest]",
-                      "{has} the [lowest|smallest] highest [point|elevation]")),
-    ),
-    "city": (
-        (4, Measure("pop", "MAX", "city", "population",
-                    "[largest|biggest|largest|biggest|most populous|most populated|largest|biggest|greatest|largest by population]",
-                    "[with the [largest|highest|greatest|biggest|most] population|with the most [people|inhabitants|residents|citizens]"
-                    "|with most people|where the most people live|that has the most people|having the largest population"
-                    "|with the largest number of people]",
-                    "[{is} the largest|{is} the biggest|{has} the [largest|highest|greatest|biggest|most] population|{is} largest"
-                    "|{has} the most [people|inhabitants|residents|citizens]|{is} the most populous|{is} the most populated|{is} biggest"
-                    "|{has} most people|{has} the highest number of people]")),
-        (2.5, Measure("pop", "MIN", "city", "population",
-                      "[smallest|smallest|least populous|least populated|tiniest|smallest by population]",
-                      "[with the [smallest|lowest|least] population|with the [fewest|least] [people|inhabitants|residents|citizens]"
-                      "|that has the fewest people|having the smallest population|with the smallest number of people]",
-                      "[{is} the smallest|{is} smallest|{has} the [smallest|lowest|least] population|{is} the least populated"
-                      "|{has} the [fewest|least] [people|inhabitants|residents|citizens]|{is} the least populous]")),
-    ),
-    "river": (
-        (4, Measure("length", "MAX", "river", "length", "[longest|longest|longest|longest|largest|biggest|greatest]",
-                    "[with the [greatest|longest|largest|most|maximum] length|that is the longest]",
-                    "[{is} the longest|{is} longest|{has} the [greatest|longest|largest] length|{is} the biggest|{is} the largest]")),
-        (2, Measure("length", "MIN", "river", "length", "[shortest|shortest|shortest|shortest|smallest]",
-                    "[with the [shortest|least|smallest] length|that is the shortest]",
-                    "[{is} the shortest|{is} shortest|{has} the [shortest|least|smallest] length|{is} the smallest]")),
-    ),
-    "mountain": (
-        (4, Measure("alt", "MAX", "mountain", "mountain_altitude", "[highest|tallest|highest|tallest|biggest|largest]",
-                    "with the [highest|greatest] [altitude|elevation|height]",
-                    "[{is} the highest|{is} the tallest|{has} the [highest|greatest] [altitude|elevation|height]|{is} highest"
-                    "|{is} tallest|rise{s} the highest]")),
-        (2, Measure("alt", "MIN", "mountain", "mountain_altitude", "[lowest|smallest|shortest|lowest|least tall]",
-                    "with the [lowest|smallest|least] [altitude|elevation|height]",
-                    "[{is} the lowest|{is} the smallest|{is} the shortest|{has} the [lowest|smallest] [altitude|elevation|height]]")),
-    ),
-    "lake": (
-        (4, Measure("area", "MAX", "lake", "area", "[largest|biggest|largest|biggest|greatest]",
-                    "with the [largest|biggest|greatest|most] [area|size|surface area]",
-                    "[{is} the largest|{is} the biggest|{has} the [largest|biggest|greatest] [area|surface area]]")),
-        (2, Measure("area", "MIN", "lake", "area", "[smallest|tiniest|smallest]", "with the [smallest|least] [area|size|surface area]",
-                    "[{is} the smallest|{has} the [smallest|least] [area|surface area]]")),
-    ),
-}
-GROUPS = {
-    # what is counted: table, grouping column, conditions, plural wording
-    "rivers": ("river", "traverse", (), "[rivers|rivers|waterways]", "[running|flowing] through [it|them]"),
-    "majorrivers": ("river", "traverse", ("length > 750",), "major rivers", "[running|flowing] through [it|them]"),
-    "cities": ("city", "state_name", (), "[cities|cities|towns]", ""),
-    "majorcities": ("city", "state_name", ("population > 150000",), "major cities", ""),
-    "mountains": ("mountain", "state_name", (), "[mountains|mountains|peaks]", ""),
-    "lakes": ("lake", "state_name", (), "lakes", ""),
-    "roads": ("road", "state_name", (), "[roads|highways]", ""),
-}
-MOST = "[more OTHERS|the most|most|the largest number of|the greatest number of|the highest number of|the maximum number of|the most number of]"
-FEWEST = "[fewer OTHERS|the fewest|the least|fewest|the smallest number of|the lowest number of|the least number of|the minimum number of]"
-
-
-def measure(rng: Random, kind: str) -> Measure:
-    """A way of being first or last of a kind."""
-    weights, options = zip(*MEASURES[kind], strict=True)
-    return rng.choices(options, weights)[0]
+import modifiers as m
+import sizes
+from measures import FEWEST, GROUPS, MOST, VERBS, Measure, measure, than
+from nouns import PLURAL, SINGULAR, Mod, Set, named
+from phrases import say
+from sqlparts import KEY, Rows, extreme, most
 
 
 def place(rng: Random, depth: int) -> Set:
@@ -147,6 +20,8 @@ def place(rng: Random, depth: int) -> Set:
     if depth <= 0 or rng.random() < 0.6:
         return named(rng, "state")
     draw = rng.random()
+    if draw < 0.07:
+        return some(rng, "state", 0, mods=[m.capital(rng)], many=False)
     if draw < 0.45:
         return first(rng, "state", depth - 1)
     if draw < 0.75:
@@ -159,8 +34,12 @@ def place(rng: Random, depth: int) -> Set:
 def beside(rng: Random) -> Set:
     """The state that a named city, mountain or lake is in."""
     x = named(rng, rng.choice(("city", "city", "mountain", "lake")), plain=rng.random() < 0.5)
-    text = say(rng, "[the state [where|in which] {x} [is|lies|is located|is found]|the same state as {x}|the state of {x}|the state that {x} is in"
-               "|the state {x} is in|the state with {x}|the state containing {x}|the state that [contains|has] {x}|{x} 's state]", x=x.text)
+    text = say(
+        rng,
+        "[the state [where|in which] {x} [is|lies|is located|is found]|the same state as {x}|the state of {x}|the state that {x} is in"
+        "|the state {x} is in|the state with {x}|the state containing {x}|the state that [contains|has] {x}|{x} 's state]",
+        x=x.text,
+    )
     return Set("state", text, False, m.contains(x).via or x.rows, tag="beside")
 
 
@@ -182,13 +61,21 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
         if draw < 0.56:
             return m.contains(thing(rng, rng.choice(("city", "city", "mountain", "lake", "road")), depth))
         if draw < 0.60:
-            return m.contains(Set("city", say(rng, "[major cities|a major city|at least one major city|any major cities]"), True, Rows("city", "city_name", ("population > 150000",)), tag="major"))
+            return m.contains(
+                Set(
+                    "city",
+                    say(rng, "[major cities|a major city|at least one major city|any major cities]"),
+                    True,
+                    Rows("city", "city_name", ("population > 150000",)),
+                    tag="major",
+                )
+            )
         if draw < 0.66:
             return m.capital(rng)
         if draw < 0.76:
-            return m.sized(rng, kind)
+            return sizes.sized(rng, kind)
         if draw < 0.83:
-            return m.versus(rng, kind, thing(rng, kind, depth))
+            return sizes.versus(rng, kind, thing(rng, kind, depth))
         if draw < 0.87:
             return m.counted(rng, rng.choice(("river", "city", "mountain", "lake", "border")))
         if draw < 0.90:
@@ -196,7 +83,7 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
         if draw < 0.93:
             return m.pointed(rng)
         if draw < 0.945:
-            return m.average(rng, kind)
+            return sizes.average(rng, kind)
         return negative(rng, depth)
     if kind == "road":
         if draw < 0.08:
@@ -207,12 +94,12 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
     if draw < 0.72:
         return m.country(rng, kind)
     if draw < 0.82:
-        return m.sized(rng, kind)
+        return sizes.sized(rng, kind)
     if draw < 0.91:
-        return m.versus(rng, kind, thing(rng, kind, depth))
+        return sizes.versus(rng, kind, thing(rng, kind, depth))
     if draw < 0.925:
-        return m.average(rng, kind)
-    if draw < 0.95 and kind in ("river", "lake") or draw < 0.93 and kind == "city":
+        return sizes.average(rng, kind)
+    if (draw < 0.95 and kind in ("river", "lake")) or (draw < 0.93 and kind == "city"):
         return m.crossing(rng, kind)
     if draw < 0.96 and kind == "city":
         return m.governing(rng)
@@ -224,9 +111,12 @@ def modifier(rng: Random, kind: str, depth: int) -> Mod:
 def flowing(rng: Random) -> Set:
     """Some river or other: a major one, or one of a length."""
     if rng.random() < 0.55:
-        words = say(rng, "[major rivers|a major river|at least one major river|any major river|major river|one or more major rivers]")
+        words = say(
+            rng,
+            "[major rivers|a major river|at least one major river|any major river|major river|one or more major rivers]",
+        )
         return Set("river", words, True, Rows("river", "river_name", ("length > 750",)), tag="major")
-    return some(rng, "river", 0, mods=[m.sized(rng, "river")], many=rng.random() < 0.6)
+    return some(rng, "river", 0, mods=[sizes.sized(rng, "river")], many=rng.random() < 0.6)
 
 
 def negative(rng: Random, depth: int) -> Mod:
@@ -234,9 +124,12 @@ def negative(rng: Random, depth: int) -> Mod:
     draw = rng.random()
     if draw < 0.06:
         every = "[other states|any other state|any states|another state|any state]"
-        return Mod("-neighbors", "state_name NOT IN (SELECT state_name FROM border_info)",
-                   f"[with no neighbors|without neighbors|that border no [other states|other state|states]|that do not border {every}|bordering no other state]",
-                   f"[border{{s}} no [other states|other state|states]|{{do}} not border {every}|{{has}} no neighbors|{{has}} no bordering states]")
+        return Mod(
+            "-neighbors",
+            "state_name NOT IN (SELECT state_name FROM border_info)",
+            f"[with no neighbors|without neighbors|that border no [other states|other state|states]|that do not border {every}|bordering no other state]",
+            f"[border{{s}} no [other states|other state|states]|{{do}} not border {every}|{{has}} no neighbors|{{has}} no bordering states]",
+        )
     if draw < 0.4:
         return m.border(place(rng, min(depth, 1)), negated=True)
     if draw < 0.6:
@@ -248,13 +141,23 @@ def negative(rng: Random, depth: int) -> Mod:
         if rng.random() < 0.4:
             every = Set("river", "major rivers", True, Rows("river", "river_name", ("length > 750",)), tag="major")
         via = Rows("river", "traverse", every.rows.where)
-        return Mod("-hasriver", f"state_name NOT IN ({via.select()})",
-                   "[with no|without|that have no|with no|which have no|that do not have|lacking|not crossed by|not traversed by"
-                   "|that are not traversed by] {x}",
-                   "[{has} no|{do} not have|lack{s}|{do}n't have|contain{s} no|{is} not traversed by|{is} not crossed by] {x}", x=every.text)
+        return Mod(
+            "-hasriver",
+            f"state_name NOT IN ({via.select()})",
+            "[with no|without|that have no|with no|which have no|that do not have|lacking|not crossed by|not traversed by"
+            "|that are not traversed by] {x}",
+            "[{has} no|{do} not have|lack{s}|{do}n't have|contain{s} no|{is} not traversed by|{is} not crossed by] {x}",
+            x=every.text,
+        )
     if kind == "city":
-        return m.contains(Set(kind, "major cities", True, Rows(kind, "city_name", ("population > 150000",)), tag="major"), negated=True)
-    return m.contains(Set(kind, {"mountain": "mountains", "lake": "lakes"}[kind], True, Rows(kind, KEY[kind]), tag="any"), negated=True)
+        return m.contains(
+            Set(kind, "major cities", True, Rows(kind, "city_name", ("population > 150000",)), tag="major"),
+            negated=True,
+        )
+    return m.contains(
+        Set(kind, {"mountain": "mountains", "lake": "lakes"}[kind], True, Rows(kind, KEY[kind]), tag="any"),
+        negated=True,
+    )
 
 
 def modifiers(rng: Random, kind: str, depth: int) -> list[Mod]:
@@ -264,7 +167,11 @@ def modifiers(rng: Random, kind: str, depth: int) -> list[Mod]:
         other = modifier(rng, kind, 0)
         if other.tag != found[0].tag:
             found.append(other)
-    if kind in ("city", "river") and rng.random() < 0.13 and not any(x.tag.startswith(("pop", "len", "vs")) for x in found):
+    if (
+        kind in ("city", "river")
+        and rng.random() < 0.13
+        and not any(x.tag.startswith(("pop", "len", "vs")) for x in found)
+    ):
         found.append(m.major(kind))
     return found
 
@@ -298,8 +205,13 @@ def some(rng: Random, kind: str, depth: int, mods: list[Mod] | None = None, many
     """A set of things of a kind with modifiers."""
     mods = modifiers(rng, kind, depth) if mods is None else mods
     article = say(rng, "[the|the|the|all|all the|each of the|]" if many else "[the|the|the|a|every|each]")
-    return Set(kind, f"{article} {described(rng, kind, mods, many)}".strip(), many, rows_of(kind, mods),
-               tag="(" + "+".join(mod.tag for mod in mods) + ")")
+    return Set(
+        kind,
+        f"{article} {described(rng, kind, mods, many)}".strip(),
+        many,
+        rows_of(kind, mods),
+        tag="(" + "+".join(mod.tag for mod in mods) + ")",
+    )
 
 
 def ranked(rng: Random, kind: str, mods: list[Mod]) -> tuple[Measure, Rows]:
@@ -309,7 +221,12 @@ def ranked(rng: Random, kind: str, mods: list[Mod]) -> tuple[Measure, Rows]:
     if best.table != base.table or base.tail or base.key != ("state_name" if best.table == "highlow" else KEY[kind]):
         key = "state_name" if best.table == "highlow" else KEY[kind]
         where = () if not base.where and not base.tail else (base.member(key),)
-        if best.table == "highlow" and len(base.where) == 1 and base.where[0].startswith("state_name IN") and not base.tail:
+        if (
+            best.table == "highlow"
+            and len(base.where) == 1
+            and base.where[0].startswith("state_name IN")
+            and not base.tail
+        ):
             where = base.where
         base = Rows(best.table, key, where)
     return best, extreme(best.column, best.best, base)
@@ -324,20 +241,11 @@ def grouped(rng: Random, order: str = "") -> tuple[str, str, Rows, str]:
         rows = most("state_name", "border_info", order, counted="border")
         noun = "states" if "OTHERS" in amount else "[states|states|other states]"
         return "border" + order, than(amount, noun), rows, verb
-    what = rng.choice(("rivers", "rivers", "cities", "cities", "majorcities", "majorrivers", "mountains", "lakes", "roads"))
+    what = rng.choice(
+        ("rivers", "rivers", "cities", "cities", "majorcities", "majorrivers", "mountains", "lakes", "roads")
+    )
     table, group, where, noun, _ = GROUPS[what]
     return what + order, than(amount, noun), most(group, table, order, where, f"{table}_name"), "{has}"
-
-
-def than(amount: str, noun: str) -> str:
-    """`most X`, or `more X than any other`."""
-    if "OTHERS" in amount:
-        return f"{amount.split()[0]} {noun} than [any other state|any other|all other states|the others|every other state]"
-    return f"{amount} {noun}"
-
-
-VERBS = {"{border}": ("border", "borders"), "{neighbor}": ("neighbor", "neighbors"), "{touch}": ("touch", "touches"),
-         "{share}": ("share a border with", "shares a border with"), "{has}": ("have", "has")}
 
 
 def first(rng: Random, kind: str, depth: int) -> Set:
@@ -346,7 +254,10 @@ def first(rng: Random, kind: str, depth: int) -> Set:
         tag, wording, rows, verb = grouped(rng)
         wording = say(rng, wording)
         link = "with" if verb == "{has}" else "bordering"
-        text = say(rng, f"the [state|state|us state] [{link} {wording}|that {VERBS[verb][1]} {wording}|which {VERBS[verb][1]} {wording}]")
+        text = say(
+            rng,
+            f"the [state|state|us state] [{link} {wording}|that {VERBS[verb][1]} {wording}|which {VERBS[verb][1]} {wording}]",
+        )
         return Set(kind, text, False, rows, tag="first" + tag)
     if kind == "state" and rng.random() < 0.12:
         inner = first(rng, rng.choice(("river", "mountain", "city", "lake")), 0)
@@ -365,8 +276,13 @@ def first(rng: Random, kind: str, depth: int) -> Set:
     elif rng.random() < 0.3:
         mods = [m.country(rng, kind)]
     best, rows = ranked(rng, kind, mods)
-    return Set(kind, "the " + superlative(rng, kind, best, mods), False, rows,
-               tag=f"first{best.tag}{best.best}({'+'.join(mod.tag for mod in mods)})")
+    return Set(
+        kind,
+        "the " + superlative(rng, kind, best, mods),
+        False,
+        rows,
+        tag=f"first{best.tag}{best.best}({'+'.join(mod.tag for mod in mods)})",
+    )
 
 
 def widest(rng: Random, kind: str = "river") -> Set:
@@ -374,11 +290,19 @@ def widest(rng: Random, kind: str = "river") -> Set:
     order = "DESC" if rng.random() < 0.75 else "ASC"
     amount = say(rng, MOST if order == "DESC" else FEWEST)
     amount = say(rng, amount)
-    amount = f"{amount.split()[0]} states than [any other|the others|all others|any other one]" if "OTHERS" in amount else amount + " states"
+    amount = (
+        f"{amount.split()[0]} states than [any other|the others|all others|any other one]"
+        if "OTHERS" in amount
+        else amount + " states"
+    )
     noun = "[river|river|waterway]" if kind == "river" else "[road|highway|interstate]"
-    text = say(rng, f"the {noun} [that|which] [runs through|flows through|traverses|crosses|passes through|goes through|is in|visits|touches]"
-               f" {amount}" if rng.random() < 0.6 else
-               f"the {noun} [running through|flowing through|traversing|crossing|passing through] {amount}")
+    text = say(
+        rng,
+        f"the {noun} [that|which] [runs through|flows through|traverses|crosses|passes through|goes through|is in|visits|touches]"
+        f" {amount}"
+        if rng.random() < 0.6
+        else f"the {noun} [running through|flowing through|traversing|crossing|passing through] {amount}",
+    )
     counted = "traverse" if kind == "river" else "state_name"
     return Set(kind, text, False, most(KEY[kind], kind, order, counted=counted), tag="widest" + order)
 

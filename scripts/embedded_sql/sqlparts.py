@@ -6,8 +6,14 @@ from dataclasses import dataclass, replace
 
 TABLE = {"state": "state", "city": "city", "river": "river", "mountain": "mountain", "lake": "lake", "road": "road"}
 KEY = {kind: f"{kind}_name" for kind in TABLE}
-PLACE = {"river": "traverse", "city": "state_name", "mountain": "state_name", "lake": "state_name",
-         "road": "state_name", "state": "state_name"}
+PLACE = {
+    "river": "traverse",
+    "city": "state_name",
+    "mountain": "state_name",
+    "lake": "state_name",
+    "road": "state_name",
+    "state": "state_name",
+}
 MAJOR = {"city": "population > 150000", "river": "length > 750"}
 REPEATED = ("river", "road")
 
@@ -40,7 +46,7 @@ class Rows:
         """Whether the same key can come in several rows."""
         if self.table == "border_info":
             return " = '" not in "".join(self.where)[:14]
-        return self.table in REPEATED or self.table != "highlow" and self.key != f"{self.table}_name"
+        return self.table in REPEATED or (self.table != "highlow" and self.key != f"{self.table}_name")
 
     def member(self, column: str, negated: bool = False) -> str:
         """The condition that a column is among the keys of these rows."""

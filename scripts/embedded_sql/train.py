@@ -24,8 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from grammar import Example, examples  # noqa: E402
-from veriloop.models.embedded.text import ANSWER, END, QUESTION, SPECIALS, normalise, spaced  # noqa: E402
+from grammar import Example, examples
+
+from veriloop.models.embedded.text import ANSWER, END, QUESTION, SPECIALS, normalise, spaced
 
 WORDS = r" ?\p{L}+(_\p{L}+)*| ?\d| ?[^\s\p{L}\d]|\s"
 
@@ -35,15 +36,23 @@ def train_tokenizer(seed: int, size: int) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIALS), show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(SPECIALS),
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     drawn = islice(examples(seed + 1_000_003), 60_000)
-    tokenizer.train_from_iterator((text for e in drawn for text in (" " + normalise(e.question), spaced(e.sql))), trainer)
+    tokenizer.train_from_iterator(
+        (text for e in drawn for text in (" " + normalise(e.question), spaced(e.sql))), trainer
+    )
     return tokenizer
 
 
@@ -59,7 +68,7 @@ class Encoder:
         texts = [" " + normalise(e.question) for e in batch] + [spaced(e.sql) for e in batch]
         coded = [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
         out = []
-        for question, sql in zip(coded[:len(batch)], coded[len(batch):], strict=True):
+        for question, sql in zip(coded[: len(batch)], coded[len(batch) :], strict=True):
             ids = [self.question, *question, self.answer]
             out.append(([*ids, *sql, self.end], len(ids)))
         return out
@@ -74,15 +83,15 @@ def batches(encoder: Encoder, seed: int, size: int, limit: int) -> Iterator[tupl
     while True:
         rows = [row for row in encoder(list(islice(source, size * 50))) if len(row[0]) <= limit]
         rows.sort(key=lambda row: len(row[0]))
-        groups = [rows[at:at + size] for at in range(0, len(rows), size)]
+        groups = [rows[at : at + size] for at in range(0, len(rows), size)]
         rng.shuffle(groups)
         for group in groups:
             width = max(len(ids) for ids, _ in group)
             table = np.zeros((len(group), width), dtype=np.int64)
             targets = np.full((len(group), width), -100, dtype=np.int64)
             for at, (ids, begin) in enumerate(group):
-                table[at, :len(ids)] = ids
-                targets[at, begin - 1:len(ids) - 1] = ids[begin:]
+                table[at, : len(ids)] = ids
+                targets[at, begin - 1 : len(ids) - 1] = ids[begin:]
             yield torch.from_numpy(table), torch.from_numpy(targets)
 
 
@@ -121,8 +130,11 @@ def save(model: Any, tokenizer: Any, config: dict[str, Any], log: dict[str, Any]
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as name:
         folder = Path(name)
-        weights = {key: np.ascontiguousarray(value.detach().float().cpu().numpy().astype(np.float16))
-                   for key, value in model.state_dict().items() if key != "lm_head.weight"}
+        weights = {
+            key: np.ascontiguousarray(value.detach().float().cpu().numpy().astype(np.float16))
+            for key, value in model.state_dict().items()
+            if key != "lm_head.weight"
+        }
         save_file(weights, str(folder / "model.safetensors"))
         tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -136,12 +148,21 @@ def build(arguments: argparse.Namespace, vocabulary: int) -> tuple[Any, dict[str
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config: dict[str, Any] = {
-        "vocab_size": vocabulary, "hidden_size": arguments.hidden, "intermediate_size": arguments.inner,
-        "num_hidden_layers": arguments.layers, "num_attention_heads": arguments.heads,
-        "num_key_value_heads": arguments.heads, "head_dim": arguments.hidden // arguments.heads,
-        "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "max_position_embeddings": 384, "tie_word_embeddings": True,
+        "vocab_size": vocabulary,
+        "hidden_size": arguments.hidden,
+        "intermediate_size": arguments.inner,
+        "num_hidden_layers": arguments.layers,
+        "num_attention_heads": arguments.heads,
+        "num_key_value_heads": arguments.heads,
+        "head_dim": arguments.hidden // arguments.heads,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "max_position_embeddings": 384,
+        "tie_word_embeddings": True,
     }
-    model = LlamaForCausalLM(LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa"))
+    model = LlamaForCausalLM(
+        LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa")
+    )
     return model, config
 
 
@@ -190,9 +211,14 @@ def train(arguments: argparse.Namespace) -> None:
     checks = {"held_out": True, "trained": False}
     data = {name: held_set(encoder, arguments, held) for name, held in checks.items()}
     log: dict[str, Any] = {
-        "arguments": vars(arguments) | {"out": str(arguments.out)}, "seed": arguments.seed,
-        "parameters": sum(p.numel() for p in model.parameters()), "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__, "tokenizer_seconds": round(time.time() - began, 1), "checks": []}
+        "arguments": vars(arguments) | {"out": str(arguments.out)},
+        "seed": arguments.seed,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "tokenizer_seconds": round(time.time() - began, 1),
+        "checks": [],
+    }
     stream = batches(encoder, arguments.seed, arguments.batch, 300)
     best, running = math.inf, 0.0
     for step in range(1, arguments.steps + 1):
@@ -210,8 +236,11 @@ def train(arguments: argparse.Namespace) -> None:
             optimizer.step()
         running += float(loss.detach()) if step % 10 == 0 else 0.0
         if step % arguments.every == 0 or step == arguments.steps:
-            entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1),
-                                     "loss": round(running / (arguments.every / 10), 4)}
+            entry: dict[str, Any] = {
+                "step": step,
+                "seconds": round(time.time() - began, 1),
+                "loss": round(running / (arguments.every / 10), 4),
+            }
             running = 0.0
             for name, rows in data.items():
                 entry[name + "_loss"], entry[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
@@ -232,13 +261,13 @@ def held_set(encoder: Encoder, arguments: argparse.Namespace, held: bool) -> lis
     rows = sorted(encoder(list(islice(examples(arguments.seed + 77_777, held), 640))), key=lambda row: len(row[0]))
     out = []
     for at in range(0, len(rows), 64):
-        group = rows[at:at + 64]
+        group = rows[at : at + 64]
         width = max(len(ids) for ids, _ in group)
         ids = torch.zeros((len(group), width), dtype=torch.long)
         targets = torch.full((len(group), width), -100)
         for index, (row, begin) in enumerate(group):
-            ids[index, :len(row)] = torch.tensor(row)
-            targets[index, begin - 1:len(row) - 1] = torch.tensor(row[begin:])
+            ids[index, : len(row)] = torch.tensor(row)
+            targets[index, begin - 1 : len(row) - 1] = torch.tensor(row[begin:])
         out.append((ids.to(arguments.device), targets.to(arguments.device)))
     return out
 
@@ -256,7 +285,9 @@ def main() -> None:
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=1200)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--muon", type=float, default=0.0, help="the rate of Muon for the matrices of the layers; 0: AdamW")
+    parser.add_argument(
+        "--muon", type=float, default=0.0, help="the rate of Muon for the matrices of the layers; 0: AdamW"
+    )
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,4 +1,4 @@
-"""What is written before a kill is read after it; what is half written is not; and one process at a time works on it."""
+"""What is written before a kill is read after it, what is half written is not, and one process works on it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from veriloop.core.errors import JournalMismatch, UsageError
 from veriloop.core.journal import Journal, Lock, Record, is_held, read
 
@@ -233,7 +234,7 @@ def test_nothing_is_written_without_a_record(tmp_path: Path) -> None:
 
 def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot write the journal in .*set VERILOOP_HOME"):
+    with pytest.raises(UsageError, match=r"cannot write the journal in .*set VERILOOP_HOME"):
         Journal(tmp_path / "file").start("r1").put("run", "", {})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from veriloop.core.journal import Journal
 from veriloop.core.search import Candidate, Proposal, Spend
 from veriloop.core.settings import Settings, load

@@ -15,15 +15,14 @@ from types import FrameType
 from typing import Any
 
 import alembic.command  # noqa: F401
+
 from veriloop.core.journal import read
 from veriloop.core.settings import Settings
 from veriloop.memory import database, runs, store
 
-CODE = [
-    function.__code__
-    for function in (runs.collect, runs._move, runs._drop, runs._replace, store.Store.save, database.opened)
-    + (database._upgrade, database._migrate)
-]
+MOVING = (runs.collect, runs._move, runs._drop, runs._replace, store.Store.save)
+OPENING = (database.opened, database._upgrade, database._migrate)
+CODE = [function.__code__ for function in (*MOVING, *OPENING)]
 """Killed at every line of these that is run."""
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 import veriloop as vl
 from veriloop.core.errors import UsageError
 from veriloop.core.journal import Journal, Lock, read
@@ -46,8 +47,7 @@ def test_a_real_run_is_seen_in_its_journal_and_then_in_the_store(home: Path, set
     info, records = runs.find(settings, done.run_id)
     assert (info.question, info.answer, info.status, info.strategy) == ("how many?", "42", "passed", "single")
     assert info.spend == done.spend
-    assert [r.kind for r in records][0] == "run"
-    assert [r.kind for r in records][-1] == "end"
+    assert (records[0].kind, records[-1].kind) == ("run", "end")
 
 
 def test_a_run_that_was_cut_off_is_resumed_and_collected_from_both_journals(home: Path, settings: Settings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,48 @@ from veriloop.models.embedded.text import normalise, restore, spaced
 
 FOLDER = Path(__file__).parents[2] / "models" / "embedded" / "sql"
 PROMPTS = [
-    "what is the capital of ohio", "How many people live in Denver?", "rivers in texas", "which states border utah",
-    "How long is the Red River?", "what's the largest city in Maine", "name the lakes in michigan", "size of alaska",
-    "how high is mount hood", "which state has the most rivers", "what is the density of new jersey", "where is reno",
-    "states with more than 5 million people", "average population of cities in iowa", "highest point in nevada",
-    "how many rivers run through states bordering kansas", "cities bigger than boston", "smallest state by area",
-    "longest river in the largest state", "how many states are there", "what rivers do not run through idaho",
-    "population of the capital of georgia", "which state is the least dense", "mountains higher than 5000 meters",
-    "how many major cities are in florida", "states the colorado river flows through", "lowest elevation of california",
-    "total area of the states next to missouri", "cities in springfield", "hello", "second largest state",
-    "which rivers cross both iowa and illinois", "texas's neighbours", "how big is zorblatt",
+    "what is the capital of ohio",
+    "How many people live in Denver?",
+    "rivers in texas",
+    "which states border utah",
+    "How long is the Red River?",
+    "what's the largest city in Maine",
+    "name the lakes in michigan",
+    "size of alaska",
+    "how high is mount hood",
+    "which state has the most rivers",
+    "what is the density of new jersey",
+    "where is reno",
+    "states with more than 5 million people",
+    "average population of cities in iowa",
+    "highest point in nevada",
+    "how many rivers run through states bordering kansas",
+    "cities bigger than boston",
+    "smallest state by area",
+    "longest river in the largest state",
+    "how many states are there",
+    "what rivers do not run through idaho",
+    "population of the capital of georgia",
+    "which state is the least dense",
+    "mountains higher than 5000 meters",
+    "how many major cities are in florida",
+    "states the colorado river flows through",
+    "lowest elevation of california",
+    "total area of the states next to missouri",
+    "cities in springfield",
+    "hello",
+    "second largest state",
+    "which rivers cross both iowa and illinois",
+    "texas's neighbours",
+    "how big is zorblatt",
 ]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def engine() -> Engine:
     if not (FOLDER / "model.safetensors").is_file():
         pytest.skip("no trained weights in models/embedded/sql")
-    yield Engine.load(FOLDER)
+    return Engine.load(FOLDER)
 
 
 def run(engine: Engine, *jobs: Job) -> list[Text]:
@@ -49,10 +72,16 @@ def reference(engine: Engine) -> Any:
     from safetensors.numpy import load_file
 
     config = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
-    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0))
-    tensors = {name: torch.from_numpy(tensor.astype(np.float32)) for name, tensor in load_file(FOLDER / "model.safetensors").items()}
+    model = transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0)
+    )
+    tensors = {
+        name: torch.from_numpy(tensor.astype(np.float32))
+        for name, tensor in load_file(FOLDER / "model.safetensors").items()
+    }
     missing = model.load_state_dict(tensors, strict=False)
-    assert not missing.unexpected_keys and set(missing.missing_keys) <= {"lm_head.weight"}
+    assert not missing.unexpected_keys
+    assert set(missing.missing_keys) <= {"lm_head.weight"}
     model.tie_weights()
     return model.eval()
 
@@ -65,9 +94,13 @@ def test_greedy_equals_transformers(engine: Engine) -> None:
     for prompt, text in zip(PROMPTS, texts, strict=True):
         ids = list(engine.vocabulary.opening(prompt, "").ids)
         with torch.no_grad():
-            out = model.generate(torch.tensor([ids]), max_new_tokens=120, do_sample=False,
-                                 attention_mask=torch.ones((1, len(ids)), dtype=torch.long))
-        expected = restore(engine.vocabulary.tokenizer.decode(out[0, len(ids):].tolist()))[1:]
+            out = model.generate(
+                torch.tensor([ids]),
+                max_new_tokens=120,
+                do_sample=False,
+                attention_mask=torch.ones((1, len(ids)), dtype=torch.long),
+            )
+        expected = restore(engine.vocabulary.tokenizer.decode(out[0, len(ids) :].tolist()))[1:]
         assert text.text == expected, prompt
 
 
@@ -87,8 +120,10 @@ def test_logits_equal_transformers(engine: Engine) -> None:
 
 
 def test_same_job_same_text_in_any_batch(engine: Engine) -> None:
-    jobs = [Job(prompt, temperature=1.0 + index % 3 * 0.4, top_p=(1.0, 0.9)[index % 2], seed=index, max_tokens=40 + index % 5 * 30)
-            for index, prompt in enumerate(PROMPTS[:24])]
+    jobs = [
+        Job(prompt, temperature=1.0 + at % 3 * 0.4, top_p=(1.0, 0.9)[at % 2], seed=at, max_tokens=40 + at % 5 * 30)
+        for at, prompt in enumerate(PROMPTS[:24])
+    ]
     together = run(engine, *jobs)
     backwards = run(engine, *reversed(jobs))[::-1]
     alone = [run(engine, job)[0] for job in jobs]
@@ -111,11 +146,12 @@ def test_prefix_is_continued_exactly(engine: Engine) -> None:
 
 
 def test_foreign_prefix_is_kept(engine: Engine) -> None:
-    for prefix in ("SELECT", "SELECT ", "SELECT COUNT(", "SELECT city_name FROM city WHERE state_name = '", "SELECT xyz_unknown, ", "select é"):
+    quoted = "SELECT city_name FROM city WHERE state_name = '"
+    for prefix in ("SELECT", "SELECT ", "SELECT COUNT(", quoted, "SELECT xyz_unknown, ", "select é"):
         text = run(engine, Job("cities in texas", prefix=prefix, max_tokens=30))[0]
         assert text.completion_tokens > 0
         assert not text.text.startswith("SELECT SELECT")
-    assert run(engine, Job("cities in texas", prefix="SELECT city_name FROM city WHERE state_name = '"))[0].text.startswith("texas'")
+    assert run(engine, Job("cities in texas", prefix=quoted))[0].text.startswith("texas'")
 
 
 def test_tokens_join_to_the_text(engine: Engine) -> None:
@@ -140,8 +176,9 @@ def test_stop_strings_and_length(engine: Engine) -> None:
 
 def test_no_room_is_an_error_for_its_caller_alone(engine: Engine) -> None:
     async def both() -> list[Any]:
-        return await asyncio.gather(engine.generate([Job("word " * 500)]), engine.generate([Job("rivers in texas")]),
-                                    return_exceptions=True)
+        return await asyncio.gather(
+            engine.generate([Job("word " * 500)]), engine.generate([Job("rivers in texas")]), return_exceptions=True
+        )
 
     failed, fine = asyncio.run(both())
     assert isinstance(failed, ValueError)
@@ -150,7 +187,8 @@ def test_no_room_is_an_error_for_its_caller_alone(engine: Engine) -> None:
 
 def test_concurrent_calls_share_batches_and_prefills(engine: Engine) -> None:
     async def many() -> list[list[Text]]:
-        return await asyncio.gather(*(engine.generate([Job("rivers in the state of nevada", temperature=1.0, seed=seed)]) for seed in range(20)))
+        jobs = [Job("rivers in the state of nevada", temperature=1.0, seed=seed) for seed in range(20)]
+        return await asyncio.gather(*(engine.generate([job]) for job in jobs))
 
     batches, prefills = engine.batches, engine.prefills
     texts = asyncio.run(many())
@@ -187,7 +225,8 @@ def test_cancelled_task_leaves_the_batch(engine: Engine) -> None:
 
 
 def test_question_text_is_plain() -> None:
-    assert normalise("What's the population of St. Louis, in the U.S.?") == "what 's the population of st. louis in the us"
+    assert normalise("What's the size of St. Louis, in the U.S.?") == "what 's the size of st. louis in the us"
+    assert normalise("half a million, or Texas' 2 thousand") == "500000 or texas 's 2000"
     assert normalise("cities > 1,500,000 or 2.5 million") == "cities 1500000 or 2500000"
 
 

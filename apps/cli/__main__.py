@@ -1,0 +1,5 @@
+"""``python -m veriloop.apps.cli``."""
+
+from veriloop.apps.cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""What a list says of a run follows from its records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from veriloop.core.journal import Record
+from veriloop.core.search import Candidate, Opinion, Proposal, Spend
+from veriloop.core.wire import encode
+from veriloop.memory.info import attempts_of, info_of
+
+
+def record(kind: str, value: Any, key: str = "") -> Record:
+    return Record("r1", kind, key, "h", 0.0, value)
+
+
+def ended(best: str | None, outcome: str) -> Record:
+    spend = encode(Spend(calls=5))
+    return record("end", {"stopped": "done", "answer": None, "best": best, "outcome": outcome, "spend": spend})
+
+
+def candidate(name: str, round: int = 0) -> Record:
+    return record("attempt", encode(Candidate(id=name, proposal=Proposal(id=name), round=round)), name)
+
+
+def closed(number: int, *counted: str) -> Record:
+    return record("closed", {"counted": counted, "lost": {}, "spend": encode(Spend(calls=number + 1))}, str(number))
+
+
+@pytest.mark.parametrize(
+    ("best", "outcome", "status"),
+    [
+        ("0.0", "passed", "passed"),
+        ("0.0", "failed", "failed"),
+        ("0.0", "unscored", "unscored"),
+        ("0.0", "infra_error", "unscored"),
+        (None, "unscored", "abstained"),
+    ],
+)
+def test_status_is_how_the_run_ended(best: str | None, outcome: str, status: str) -> None:
+    assert info_of("r1", [ended(best, outcome)], 0.0, live=True).status == status
+
+
+def test_an_open_run_is_running_or_unfinished_with_the_spend_of_its_closed_rounds() -> None:
+    records = [closed(0), closed(1)]
+    assert info_of("r1", records, 0.0, live=True).status == "running"
+    info = info_of("r1", records, 86400.0)
+    assert (info.status, info.spend.calls, info.stopped) == ("unfinished", 2, "")
+    assert info.created == datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def test_attempts_count_in_the_order_proposed_and_late_ones_do_not() -> None:
+    records = [candidate("0.1"), candidate("0.0"), closed(0, "0.0", "0.1", "0.9"), candidate("0.2")]
+    assert [a.id for a in attempts_of(records)] == ["0.0", "0.1"]
+
+
+def test_attempts_of_an_open_round_count_and_opinions_are_read_as_such() -> None:
+    said = Opinion(id="1.0", proposal=Proposal(id="1.0", role="critic"), round=1, value={"better": True})
+    records = [candidate("0.0"), closed(0, "0.0"), record("attempt", encode(said), "1.0")]
+    first, second = attempts_of(records)
+    assert isinstance(first, Candidate)
+    assert second == said
