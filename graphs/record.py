@@ -3,6 +3,7 @@ where an object has none."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ def open_log(
         return _recording(run_id, Path(replay))
     if resume and home is not None:
         return journal_in(home).resume(run_id)
+    if record is not None and not os.access(Path(record).parent, os.W_OK):
+        raise UsageError(f"cannot record to {record}: its folder is missing or may not be written to")
     log = RunLog(run_id) if home is None else journal_in(home).start(run_id)
     log.written = [] if record is not None else None
     return log
@@ -63,7 +66,7 @@ def header(plan: Plan) -> Mapping[str, Any]:
     parameters = _parameters(plan.strategy)
     return {
         "version": _version(),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "task": encode(plan.task),
         "strategy": {"name": plan.strategy.name, "parameters": parameters or {}},
         "models": {role: m if isinstance(m, str) else _path(m) for role, m in plan.models.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -184,8 +185,16 @@ def _end(run: Run, result: Result) -> None:
         run.log.put("end", "", value, t=result.spend.seconds)
 
 
+def _refuse_old_tracing() -> None:
+    """LangChain's first tracer is gone, and its leftover variables make LangGraph refuse to run."""
+    for name in ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER"):
+        if os.environ.get(name, "") not in ("", "0", "false", "False"):
+            raise UsageError(f"unset {name}: LangGraph does not run with it, and veriloop traces to nobody")
+
+
 async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) -> Run:
     """Everything a run needs, made and checked before the first call."""
+    _refuse_old_tracing()
     policy = plan.strategy.make()
     verifier = _verifier(plan)
     models = {role: named(m) if isinstance(m, str) else m for role, m in plan.models.items()}

@@ -16,6 +16,8 @@ from ..core.settings import Settings
 
 HEAD = "0001"
 """The newest migration. Names are numbers of four digits, so that they compare."""
+VERSIONS = "veriloop_version"
+"""The table with the name of the newest migration: a database may hold other programs' tables."""
 MIGRATIONS = Path(__file__).with_name("migrations")
 PATIENCE = 30
 """Seconds a writer waits for another one."""
@@ -107,24 +109,21 @@ def _upgrade(engine: Engine) -> None:
 
 
 def _version(connection: Connection) -> str:
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(VERSIONS):
         return ""
-    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+    return connection.scalar(text(f"SELECT version_num FROM {VERSIONS}")) or ""
 
 
 def _back_up(connection: Connection, old: str) -> None:
-    """Copy a SQLite database that holds something to ``FILE.OLD.bak``, under the lock of the migration.
-
-    Over the open connection: opening the file once more and closing it would drop the locks this process has on it.
-    """
-    file, source = file_of(connection.engine.url), connection.connection.driver_connection
-    if file is None or source is None or not inspect(connection).get_table_names():
+    """Copy a SQLite database that holds something to ``FILE.OLD.bak``, while the migration's lock keeps writers out."""
+    file = file_of(connection.engine.url)
+    if file is None or not inspect(connection).get_table_names():
         return
     copy = file.with_name(f"{file.name}.{old or 'none'}.bak")
     partial = copy.with_name(f".{copy.name}.part")
     partial.unlink(missing_ok=True)
     partial.touch(0o600)
-    with closing(sqlite3.connect(partial)) as target:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
         source.backup(target)
     partial.replace(copy)
 
@@ -135,5 +134,5 @@ def _migrate(connection: Connection) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, version_table=VERSIONS)
     command.upgrade(config, "head")

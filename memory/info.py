@@ -37,14 +37,13 @@ class RunInfo:
 
 def info_of(run: str, records: Iterable[Record], changed: float, live: bool = False) -> RunInfo:
     """A run as its records tell it. ``changed`` (seconds since 1970) is when its journal changed last, which stands in
-    where the first record is lost; ``live`` says whether a process holds the journal."""
+    where the first record is lost or unreadable; ``live`` says whether a process holds the journal."""
     last = {r.kind: r.value for r in records}
     end: Mapping[str, Any] = last.get("end", {})
     counted = end or last.get("closed")
-    unknown: dict[str, Any] = {"created": datetime.fromtimestamp(changed, UTC)}
     return RunInfo(
         id=run,
-        **_asked(last["run"]) if "run" in last else unknown,
+        **_asked(last.get("run", {}), changed),
         status=_status(end, live),
         answer=end.get("answer"),
         spend=decode(Spend, counted["spend"]) if counted else Spend(),
@@ -52,13 +51,16 @@ def info_of(run: str, records: Iterable[Record], changed: float, live: bool = Fa
     )
 
 
-def _asked(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "created": datetime.fromisoformat(said["created"]),
-        "strategy": said["strategy"]["name"],
-        "model": said["models"].get("proposer") or "",
-        "question": decode(Task, said["task"]).question,
-    }
+def _asked(said: Mapping[str, Any], changed: float) -> dict[str, Any]:
+    try:
+        return {
+            "created": datetime.fromisoformat(said["created"]),
+            "strategy": said["strategy"]["name"],
+            "model": said["models"].get("proposer") or "",
+            "question": decode(Task, said["task"]).question,
+        }
+    except (KeyError, TypeError, ValueError):
+        return {"created": datetime.fromtimestamp(changed, UTC)}
 
 
 def _status(end: Mapping[str, Any], live: bool) -> Status:

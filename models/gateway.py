@@ -82,7 +82,7 @@ class Gateway:
         limits = self.budget.limits
         tokens = 0
         if limits.tokens is not None or limits.money is not None:
-            tokens = estimate(request)
+            tokens = estimate(request) * request.n  # a server without n of its own reads the prompt for each sample
         worst = price.worst(tokens, request.max_tokens * request.n) if price else None
         held = self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
         try:

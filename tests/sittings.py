@@ -53,7 +53,7 @@ def reply(body: dict[str, Any], _index: int) -> list[Any]:
 
 @dataclass(frozen=True)
 class Asked:
-    """What ``asolve`` is asked for; ``calls`` proposals or critiques in ``requests`` requests when nothing goes wrong."""
+    """What ``asolve`` is asked for, and how many requests it takes when nothing goes wrong."""
 
     strategy: str
     parameters: Mapping[str, Any]

@@ -52,6 +52,7 @@ class Shell:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # also what the command left behind
             await process.wait()
+            process._transport.close()  # type: ignore[reportPrivateUsage]  # what fled the group may hold the pipe
         text = output.decode(errors="replace").strip()
         if process.returncode in (126, 127):
             return self._broken(text or f"{self.command} cannot be run")

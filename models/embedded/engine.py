@@ -68,11 +68,8 @@ class _Row:
 
     def take(self, logits: Floats, vocabulary: Vocabulary) -> int:
         """Draws the next token and writes it down."""
-        mask = (
-            vocabulary.special
-            if self.logprobs or not self.transcript.opening.pending
-            else (~vocabulary.allowed(self.transcript.opening.pending))
-        )
+        opening = self.transcript.opening
+        mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.words)
         token, logprob = sample(logits, mask, self.job.temperature, self.job.top_p, self.random)
         self.logprobs.append(logprob)
         if token == vocabulary.end:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 
+from .spellings import CODES, ENDINGS, SAME
+
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
-SPECIALS = (END, QUESTION, ANSWER)
+SLOTS = tuple(f"<{number}>" for number in range(1, 11))
+SPECIALS = (END, QUESTION, ANSWER, *SLOTS)
 
 _SCALES: dict[str, int] = {
     "hundred": 100,
@@ -34,7 +37,13 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bu\. ?s\b\.?"), "us"),
     (re.compile(r"\bd\. ?c\b\.?"), "dc"),
     (re.compile(r"\bmt\b\.?"), "mount"),
+    (re.compile(r"\bi[- ]?(?=\d+\b)"), "interstate "),
     (re.compile(r"\bst\b\.?(?= )"), "st."),
+    (re.compile(r"\b(?:can't|cannot)\b"), "can not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"(?<=\w)'(?:d|ll)\b"), " would"),
+    (re.compile(r"(?<=\w)'(?:ve)\b"), " have"),
+    (re.compile(r"(?<=\w)'(?:re|m)\b"), " are"),
     (re.compile(r"s'(?=\s|$)"), "s 's"),
     (re.compile(r" ?'s\b"), " 's"),
     (re.compile(r"(?<!\w)'(?!s\b)|(?<!s)'(?!\w)"), " "),
@@ -54,7 +63,10 @@ def normalise(question: str) -> str:
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = _SPELLED.sub(lambda match: f"{_WORDS[match[1]]} ", text)
-    return _SCALED.sub(_scaled, _SCALED.sub(_scaled, text)).strip()
+    words = [CODES.get(word, SAME.get(word, word)) for word in text.split()]
+    if len(words) > 1:
+        words[-1] = ENDINGS.get(words[-1], words[-1])
+    return _SCALED.sub(_scaled, _SCALED.sub(_scaled, " ".join(words)))
 
 
 def spaced(sql: str) -> str:

@@ -1,7 +1,13 @@
-"""The tokenizer side of the embedded models: prompts, exact prefixes, and the text of tokens."""
+"""The tokenizer side of the embedded models: prompts, exact prefixes, and the text of tokens.
+
+A word of the question that is no single token of the vocabulary (a rare name, say) and every number is read as a
+numbered slot, and the model writes the same slot where its SQL needs that word: it copies names it never saw
+without having to spell them.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,16 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from .text import ANSWER, END, QUESTION, normalise, restore, spaced
+from .text import ANSWER, END, QUESTION, SLOTS, normalise, restore, spaced
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a job starts from: the ids to read, and the text that the next token has to begin with."""
+    """What a job starts from: the ids to read, the words in the slots, and what the next token has to begin with."""
 
     ids: tuple[int, ...]
-    kept: str
-    pending: str
+    words: tuple[str, ...]
+    kept: tuple[int, ...] = ()
+    pending: str = ""
 
 
 class Vocabulary:
@@ -27,11 +37,13 @@ class Vocabulary:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.end, self.question, self.answer = (self._id(name) for name in (END, QUESTION, ANSWER))
-        size = tokenizer.get_vocab_size()
-        self.texts = [tokenizer.decode([index], skip_special_tokens=True) for index in range(size)]
-        self.masks: dict[str, NDArray[np.bool_]] = {}
-        self.special = np.zeros(size, dtype=np.bool_)
-        self.special[[self.question, self.answer]] = True
+        found = [tokenizer.token_to_id(name) for name in SLOTS]
+        self.slots = [int(index) for index in found if index is not None]
+        self.size = int(tokenizer.get_vocab_size())
+        self.bytes = self._bytes()
+        self.texts = [part.decode(errors="replace") for part in self.bytes]
+        self._known: dict[str, int | None] = {}
+        self._masks: dict[str, NDArray[np.bool_]] = {}
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -44,38 +56,113 @@ class Vocabulary:
             raise ValueError(f"the tokenizer has no {name}")
         return int(found)
 
+    def _bytes(self) -> list[bytes]:
+        printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+        others = [byte for byte in range(256) if byte not in printable]
+        letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
+        special = {self.end, self.question, self.answer, *self.slots}
+        names = [self.tokenizer.id_to_token(index) or "" for index in range(self.size)]
+        return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
+
+    def known(self, word: str) -> int | None:
+        """The token that is just this word."""
+        if word not in self._known:
+            if len(self._known) > 50_000:
+                self._known.clear()
+            ids = self.tokenizer.encode(" " + word).ids
+            self._known[word] = ids[0] if len(ids) == 1 else None
+        return self._known[word]
+
+    def read(self, question: str) -> tuple[list[int], tuple[str, ...]]:
+        """The ids of a question in plain form, and the words in its slots."""
+        ids: list[int] = []
+        words: list[str] = []
+        for word in question.split():
+            token = self.known(word)
+            if token is not None and not (self.slots and _NUMBER.fullmatch(word)):
+                ids.append(token)
+            elif self.slots and len(word) > 5 and word.endswith("s") and (stem := self.known(word[:-1])) is not None:
+                ids += [stem, *self.tokenizer.encode(" 's").ids]
+            elif word in words or len(words) < len(self.slots):
+                if word not in words:
+                    words.append(word)
+                ids.append(self.slots[words.index(word)])
+            else:
+                ids += self.tokenizer.encode(" " + word).ids
+        return ids, tuple(words)
+
+    def write(self, sql: str, words: tuple[str, ...]) -> list[int]:
+        """The ids of SQL, with slots for the words of the question in its values and numbers."""
+        ids: list[int] = []
+        plain = ""
+        for part in self._parts(spaced(sql)):
+            if part[1:] in words and part[0] == " ":
+                ids += self.tokenizer.encode(plain).ids if plain else []
+                ids.append(self.slots[words.index(part[1:])])
+                plain = ""
+            else:
+                plain += part
+        return [*ids, *(self.tokenizer.encode(plain).ids if plain else [])]
+
+    def _parts(self, text: str) -> list[str]:
+        """SQL in pieces: each word of a value and each number is a piece of its own."""
+        parts: list[str] = []
+        for index, piece in enumerate(text.split("'")):
+            parts.append("'" if index else "")
+            pattern = r" [^ ]+" if index % 2 else _LITERAL
+            at = 0
+            for match in re.finditer(pattern, piece):
+                parts += [piece[at : match.start()], match[0]]
+                at = match.end()
+            parts.append(piece[at:])
+        return [part for part in parts if part]
+
+    def text(self, ids: list[int], words: tuple[str, ...]) -> str:
+        """The tokenizer text of ids: SQL still with a blank after each opening quote."""
+        filled = {slot: b" " + word.encode() for slot, word in zip(self.slots, words, strict=False)}
+        return b"".join(filled.get(index, self.bytes[index]) for index in ids).decode(errors="replace")
+
     def opening(self, prompt: str, prefix: str) -> Opening:
         """The ids of a question and of the SQL to continue.
 
         The last piece of a prefix may be part of a longer token, so it is taken back, and the next token has
         to begin with it.
         """
-        ids = [self.question, *self.tokenizer.encode(" " + normalise(prompt)).ids, self.answer]
+        read, words = self.read(normalise(prompt))
+        ids = (self.question, *read, self.answer)
         if not prefix:
-            return Opening(tuple(ids), "", "")
-        pieces = list(self.tokenizer.encode(spaced(prefix)).ids)
-        back, pending = self._unfinished(pieces)
-        kept = pieces[: len(pieces) - back]
-        return Opening((*ids, *kept), self.tokenizer.decode(kept) if kept else "", pending)
+            return Opening(ids, words)
+        pieces = self.write(prefix, words)
+        back, pending = self._unfinished(pieces, words)
+        kept = tuple(pieces[: len(pieces) - back])
+        return Opening((*ids, *kept), words, kept, pending)
 
-    def _unfinished(self, pieces: list[int]) -> tuple[int, str]:
+    def _unfinished(self, pieces: list[int], words: tuple[str, ...]) -> tuple[int, str]:
         """How many of the last pieces may be part of one longer token, and their text."""
         found = (0, "")
         for back in range(1, len(pieces) + 1):
-            pending = self.tokenizer.decode(pieces[-back:])
+            pending = self.text(pieces[-back:], words)
             if " " in pending[1:]:
                 break
-            if self.allowed(pending).any():
+            if self.allowed(pending, words).any():
                 found = (back, pending)
         return found
 
-    def allowed(self, pending: str) -> NDArray[np.bool_]:
-        """The tokens whose text begins with a text."""
-        if pending not in self.masks:
-            if len(self.masks) > 256:
-                self.masks.clear()
-            self.masks[pending] = np.array([text.startswith(pending) and "\ufffd" not in text for text in self.texts])
-        return self.masks[pending]
+    def allowed(self, pending: str, words: tuple[str, ...]) -> NDArray[np.bool_]:
+        """The tokens whose text begins with a text (all that can be written, if it is empty)."""
+        if pending not in self._masks:
+            if len(self._masks) > 256:
+                self._masks.clear()
+            fits = [text != "" and text.startswith(pending) and "\ufffd" not in text for text in self.texts]
+            mask = np.array(fits, dtype=np.bool_)
+            if not pending:
+                mask = np.array([text != "" for text in self.texts], dtype=np.bool_)
+                mask[self.end] = True
+            self._masks[pending] = mask
+        mask = self._masks[pending].copy()
+        for slot, word in zip(self.slots, words, strict=False):
+            mask[slot] = (" " + word).startswith(pending)
+        return mask
 
 
 @dataclass(slots=True)
@@ -92,12 +179,11 @@ class Transcript:
     def add(self, token: int) -> None:
         """Takes in one token."""
         self.ids.append(token)
-        written = self.opening.kept + self.vocabulary.tokenizer.decode(self.ids)
+        written = self.vocabulary.text([*self.opening.kept, *self.ids], self.opening.words)
         if written.endswith("\ufffd"):
             self.pieces.append("")
             return
-        whole = restore(written)[1:]
-        text = whole[len(self.prefix) :]
+        text = restore(written)[1:][len(self.prefix) :]
         self.pieces.append(text[len(self.text) :])
         self.text = text
 

@@ -94,9 +94,7 @@ def aggregate(rng: Random, depth: int) -> tuple[str, str, str]:
         )
         mods: list[Mod] = []
         if function == "SUM":
-            text = say(
-                rng, COUNTRY + "|all states|all the states|all us states|the 50 states|every state".join(("[", "]"))
-            )
+            text = say(rng, f"[{COUNTRY}|{COUNTRY}|all states|all the states|all us states|the 50 states|every state]")
     else:
         mods = sets.modifiers(rng, kind, depth)[:1] if kind == "state" else [m.located(kind, sets.place(rng, depth))]
         if kind != "state" and draw > 0.9:

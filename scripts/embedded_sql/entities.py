@@ -189,6 +189,9 @@ wisconsin,minnesota,kentucky,oregon,utah,idaho,virginia,michigan,hawaii,maine,wa
 FACTS = Path(__file__).resolve().parents[2] / "apps" / "demo" / "facts"
 
 
+COMMON = set(_names("city,river,lake,mount,mountain,peak,point,ocean,gulf,hill,highway,north,south,east,west,new"))
+
+
 def _facts(kind: str) -> list[str]:
     """The names of the demo's facts, where they are at hand."""
     path = FACTS / f"{kind}.csv"

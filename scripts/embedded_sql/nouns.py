@@ -121,6 +121,16 @@ def named(rng: Random, kind: str, plain: bool = False) -> Set:
 
 def _city(rng: Random, plain: bool) -> Set:
     draw = rng.random()
+    if draw > 0.99:
+        where = (quoted("city_name", "washington"), quoted("state_name", "district of columbia"))
+        return Set(
+            "city",
+            say(rng, "[washington dc|washington d.c.|washington , dc]"),
+            False,
+            Rows("city", "city_name", where),
+            "",
+            "n",
+        )
     name = NAMES.capital(rng) if draw < 0.15 else NAMES.other(rng, "city")
     where: tuple[str, ...] = (quoted("city_name", name),)
     wordings = "{x}"

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -24,11 +25,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from entities import COMMON, STATES
 from grammar import Example, examples
 
-from veriloop.models.embedded.text import ANSWER, END, QUESTION, SPECIALS, normalise, spaced
+from veriloop.models.embedded.text import SPECIALS, normalise, spaced
+from veriloop.models.embedded.vocabulary import Vocabulary
 
-WORDS = r" ?\p{L}+(_\p{L}+)*| ?\d| ?[^\s\p{L}\d]|\s"
+WORDS = r" 's(?!\p{L})| ?\p{L}+(_\p{L}+)*| ?\d+| ?[^\s\p{L}\d]|\s"
 
 
 def train_tokenizer(seed: int, size: int) -> Any:
@@ -50,27 +53,32 @@ def train_tokenizer(seed: int, size: int) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     drawn = islice(examples(seed + 1_000_003), 60_000)
-    tokenizer.train_from_iterator(
-        (text for e in drawn for text in (" " + normalise(e.question), spaced(e.sql))), trainer
-    )
+    tokenizer.train_from_iterator((text for example in drawn for text in without_names(example)), trainer)
     return tokenizer
+
+
+def without_names(example: Example) -> tuple[str, str]:
+    """A question and its SQL without numbers and without names but those of states: those are read as slots."""
+    states = {word for name in STATES for word in name.split()}
+    values = {word for value in example.sql.split("'")[1::2] for word in value.split()} - states - COMMON
+    question = [word for word in normalise(example.question).split() if word not in values and not word.isdecimal()]
+    sql = re.sub(r"(?<=')[^']*(?=')", lambda match: match[0] if match[0] in STATES else "", example.sql)
+    return " " + " ".join(question), spaced(sql.replace("''", ""))
 
 
 class Encoder:
     """Turns examples into token ids: `<q> question <s> SQL </s>`."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.end, self.question, self.answer = (tokenizer.token_to_id(name) for name in (END, QUESTION, ANSWER))
+        self.vocabulary = Vocabulary(tokenizer)
 
     def __call__(self, batch: list[Example]) -> list[tuple[list[int], int]]:
         """The ids of each example and where its SQL begins."""
-        texts = [" " + normalise(e.question) for e in batch] + [spaced(e.sql) for e in batch]
-        coded = [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
-        out = []
-        for question, sql in zip(coded[: len(batch)], coded[len(batch) :], strict=True):
-            ids = [self.question, *question, self.answer]
-            out.append(([*ids, *sql, self.end], len(ids)))
+        vocabulary, out = self.vocabulary, []
+        for example in batch:
+            read, words = vocabulary.read(normalise(example.question))
+            ids = [vocabulary.question, *read, vocabulary.answer]
+            out.append(([*ids, *vocabulary.write(example.sql, words), vocabulary.end], len(ids)))
         return out
 
 

@@ -6,6 +6,10 @@ Real processes, really killed (SIGKILL), over real HTTP: see ``sittings``.
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +19,7 @@ import pytest
 from loopback import ChatServer
 from sittings import RUNS, Sittings, reply, serving, solve, summary
 
-LATENCY = 0.03
+LATENCY = 0.04
 
 Point = tuple[str, float] | dict[str, str]
 
@@ -23,7 +27,7 @@ Point = tuple[str, float] | dict[str, str]
 CHAINS: list[tuple[tuple[str, str], list[Point]]] = [
     (("iad", "iad"), [("bytes", n) for n in (1, 900, 2500, 4000, 1500)]),
     (("iad", "self_refine"), [("arrived", n) for n in (1, 2, 3, 2, 1)]),
-    (("iad", "sql"), [("seconds", ms / 1000) for ms in (10, 50, 90, 120)]),
+    (("iad", "sql"), [("seconds", ms / 1000) for ms in (250, 400, 450, 500)]),
     (("self_refine", "iad"), [{"DIE_AFTER": str(n)} for n in (1, 3, 2, 6, 4)]),
     (("sql", "iad"), [{"DIE_BEFORE": str(n)} for n in (2, 4, 3, 7, 5)]),
 ]
@@ -73,3 +77,31 @@ def test_a_kill_repeats_only_what_was_in_flight(chains) -> None:
     for sittings in chains:
         undisturbed = sum(RUNS[kind].requests for kind in sittings.runs.values())
         assert len(sittings.arrived()) <= undisturbed + sittings.unsettled()
+
+
+def test_the_command_goes_on_with_a_killed_run(tmp_path, monkeypatch) -> None:
+    expected, requests = undisturbed("sql", 0, tmp_path, monkeypatch)
+    with ChatServer(reply, latency=0.1) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        how = ["--db", "fruit.sqlite", "--set", "rounds=4", "--set", "width=2", "--set", "early_stop=false", "--json"]
+        command = ["solve", "Which fruit is number 0?", "-s", "iad", "-m", "openai:test", *how]
+        with veriloop(command, tmp_path) as process:
+            while len(server.requests) < 3:
+                assert process.poll() is None
+                time.sleep(0.005)
+            process.kill()
+        with veriloop(["runs", "list", "--json"], tmp_path) as process:
+            (listed,) = json.loads(process.communicate()[0])
+        assert listed["status"] == "unfinished"
+        with veriloop(["runs", "resume", listed["id"][:6], "--json"], tmp_path) as process:
+            said = json.loads(process.communicate()[0])
+    assert said["answer"] == expected["answer"]
+    assert [a["artifact"] for a in said["attempts"]] == [a["artifact"] for a in expected["attempts"]]
+    assert len(server.requests) == requests + 1
+    assert [r.outcome for r in server.requests].count("cancelled") == 1
+
+
+def veriloop(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    """The command, at work in ``folder``."""
+    command = [sys.executable, "-c", "from veriloop.apps.cli import main; main()", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)

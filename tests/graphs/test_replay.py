@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import veriloop as vl
 from loopback import ChatServer
 from sittings import FRUIT, reply, score, solve, summary
 
+import veriloop as vl
 from veriloop.core.errors import JournalMismatch, ModelError, UsageError
 from veriloop.core.messages import Reply, Request
 from veriloop.models.scripted import Scripted
@@ -131,7 +131,7 @@ def test_what_was_lost_to_infrastructure_is_lost_in_the_replay(tape) -> None:
 
 
 @pytest.mark.parametrize(
-    "limits", [vl.Limits(seconds=0.35), vl.Limits(calls=3), vl.Limits(tokens=2600)], ids=["seconds", "calls", "tokens"]
+    "limits", [vl.Limits(seconds=0.35), vl.Limits(calls=3), vl.Limits(tokens=1400)], ids=["seconds", "calls", "tokens"]
 )
 def test_a_run_that_its_budget_ended_ends_there_in_the_replay(tape, limits) -> None:
     first = recorded(tape, model=Scripted(fruit, latency=0.15), limits=limits)
@@ -141,7 +141,7 @@ def test_a_run_that_its_budget_ended_ends_there_in_the_replay(tape, limits) -> N
 
 
 def test_a_missing_recording_says_how_to_make_one(tmp_path) -> None:
-    with pytest.raises(UsageError, match="there is no recording .*; make one with --record"):
+    with pytest.raises(UsageError, match=r"there is no recording .*; make one with --record"):
         replayed(tmp_path / "nowhere.jsonl")
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_a_recording_says_so(tape, content) -> None:
 
 def test_a_run_that_goes_on_where_the_recording_ends_says_so(tape) -> None:
     recorded(tape)
-    with pytest.raises(JournalMismatch, match="the recording has no .*: the run went another way, so record it again"):
+    with pytest.raises(JournalMismatch, match=r"the recording has no .*: the run went another way, so record it again"):
         replayed(tape, strategy=vl.Strategy("iad", {"rounds": 4, "width": 2}))
 
 

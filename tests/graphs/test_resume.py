@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import veriloop as vl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sittings import score, summary
+from loopback import ChatServer
+from sittings import reply, score, summary
 
-from veriloop.core.errors import JournalMismatch, ModelError, RunFailed, TransientModelError, UsageError
-from veriloop.core.events import Noticed, RunStarted
-from veriloop.core.messages import Message, Reply, Request, Usage
-from veriloop.core.protocols import Verifier
+import veriloop as vl
+from veriloop.core.errors import JournalMismatch, ModelError, RunFailed, UsageError
+from veriloop.core.events import RunStarted
+from veriloop.core.messages import Reply, Request
 from veriloop.core.search import Candidate, Proposal, Search, ToolRun
-from veriloop.core.settings import PriceSetting
-from veriloop.core.wire import dumps
 from veriloop.graphs.record import journal_in
 from veriloop.models.scripted import Scripted
 
@@ -107,7 +106,7 @@ def test_a_run_whose_beginning_is_torn_off_is_unknown_and_says_so(finished, home
     with pytest.raises(UsageError, match="no unfinished run"):
         vl.resume(result.run_id, model=Scripted(fruit))
     left_by_a_killed_process(home, data[data.index(b"\n") + 1 :])
-    with pytest.raises(UsageError, match="the beginning of run .* is lost"):
+    with pytest.raises(UsageError, match=r"the beginning of run .* is lost"):
         vl.resume(result.run_id, model=Scripted(fruit))
 
 
@@ -180,12 +179,18 @@ def test_what_infrastructure_lost_in_an_open_round_is_tried_again(home) -> None:
     assert len(model.requests) == lost
 
 
-def test_a_run_that_failed_as_a_whole_goes_on_when_the_server_is_up(home) -> None:
-    with pytest.raises(RunFailed) as failed:
-        vl.solve("Which?", model=Scripted([ModelError("the server is down")]), verify=score, strategy=IAD)
-    assert "the server is down" in str(failed.value)
-    again = vl.resume(failed.value.run_id, model=Scripted(fruit))
-    assert summary(again) == summary(vl.solve("Which?", model=Scripted(fruit), verify=score, strategy=IAD))
+def test_a_run_that_failed_as_a_whole_goes_on_when_the_server_is_up(home, monkeypatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    with pytest.raises(RunFailed, match="connection refused; is the server running") as failed:
+        vl.solve("Which?", model="openai:test", verify=score, strategy=IAD)
+    server = ChatServer(reply)
+    server.port = port
+    with server:
+        again = vl.resume(failed.value.run_id)
+        assert len(server.requests) == 3
+        assert summary(again) == summary(vl.solve("Which?", model="openai:test", verify=score, strategy=IAD))
 
 
 def test_a_later_round_lost_as_a_whole_gives_the_best_so_far_and_is_tried_again(home) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import veriloop as vl
 from sittings import score
 
+import veriloop as vl
 from veriloop.models.scripted import Scripted
 
 ANSWER = "a fruit of some length, described in a sentence as long as answers to small questions are: number"

@@ -52,6 +52,12 @@ def test_an_open_run_is_running_or_unfinished_with_the_spend_of_its_closed_round
     assert info.created == datetime(1970, 1, 2, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("said", [{}, {"created": "yesterday"}, {"created": "2026-01-31T12:00:00+00:00", "task": 7}])
+def test_a_beginning_that_cannot_be_read_does_not_hide_the_run(said: dict[str, Any]) -> None:
+    info = info_of("r1", [record("run", said)], 0.0)
+    assert (info.id, info.question, info.created) == ("r1", "", datetime(1970, 1, 1, tzinfo=UTC))
+
+
 def test_attempts_count_in_the_order_proposed_and_late_ones_do_not() -> None:
     records = [candidate("0.1"), candidate("0.0"), closed(0, "0.0", "0.1", "0.9"), candidate("0.2")]
     assert [a.id for a in attempts_of(records)] == ["0.0", "0.1"]

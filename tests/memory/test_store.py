@@ -168,12 +168,17 @@ def test_a_store_in_a_folder_with_odd_signs(settings: Settings, tmp_path: Path) 
 def test_the_migrations_make_the_tables(store: Store) -> None:
     assert ScriptDirectory(str(database.MIGRATIONS)).get_heads() == [database.HEAD]
     with store._engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert (
+            compare_metadata(
+                MigrationContext.configure(connection, opts={"version_table": database.VERSIONS}), metadata
+            )
+            == []
+        )
 
 
 def test_a_store_of_a_newer_version_is_left_alone(store: Store, settings: Settings, home: Path) -> None:
     with store._writing() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+        connection.execute(text("UPDATE veriloop_version SET version_num = '0999'"))
     with pytest.raises(UsageError, match=r"written by a newer veriloop \(0999\)"):
         Store.of(settings)
     assert [path.name for path in home.iterdir()] == ["veriloop.sqlite"]

@@ -92,16 +92,12 @@ def test_greedy_equals_transformers(engine: Engine) -> None:
 
     texts = run(engine, *(Job(prompt, max_tokens=120) for prompt in PROMPTS))
     for prompt, text in zip(PROMPTS, texts, strict=True):
-        ids = list(engine.vocabulary.opening(prompt, "").ids)
+        opening = engine.vocabulary.opening(prompt, "")
+        ids = torch.tensor([opening.ids])
         with torch.no_grad():
-            out = model.generate(
-                torch.tensor([ids]),
-                max_new_tokens=120,
-                do_sample=False,
-                attention_mask=torch.ones((1, len(ids)), dtype=torch.long),
-            )
-        expected = restore(engine.vocabulary.tokenizer.decode(out[0, len(ids) :].tolist()))[1:]
-        assert text.text == expected, prompt
+            out = model.generate(ids, max_new_tokens=120, do_sample=False, attention_mask=torch.ones_like(ids))
+        expected = engine.vocabulary.text(out[0, ids.shape[1] :].tolist(), opening.words)
+        assert text.text == restore(expected)[1:], prompt
 
 
 def test_logits_equal_transformers(engine: Engine) -> None:
@@ -233,3 +229,15 @@ def test_question_text_is_plain() -> None:
 def test_quoted_values_round_trip() -> None:
     for sql in ("SELECT a FROM b WHERE c = 'new york' AND d = 'x'", "SELECT 1", "x = 'bo", "x = '"):
         assert restore(spaced(sql))[1:] == sql
+
+
+def test_unknown_words_are_copied_by_slots(engine: Engine) -> None:
+    if not engine.vocabulary.slots:
+        pytest.skip("these weights know no slots")
+    opening = engine.vocabulary.opening("how many people live in Xyzzyplugh Grotto", "")
+    assert opening.words == ("xyzzyplugh", "grotto")
+    text = run(engine, Job("how many people live in Xyzzyplugh Grotto"))[0].text
+    assert text == "SELECT population FROM city WHERE city_name = 'xyzzyplugh grotto'"
+    sql = "SELECT city_name FROM city WHERE city_name = 'xyzzyplugh grotto' AND population > 12345"
+    words = ("xyzzyplugh", "12345")
+    assert restore(engine.vocabulary.text(engine.vocabulary.write(sql, words), words))[1:] == sql

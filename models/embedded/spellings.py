@@ -1,0 +1,80 @@
+"""Spellings that mean the same, and the two letters of states: what questions are brought into one form by."""
+
+from __future__ import annotations
+
+# Slips and variants of words.
+SAME: dict[str, str] = {
+    "dont": "do not",
+    "doesnt": "does not",
+    "isnt": "is not",
+    "arent": "are not",
+    "whats": "what 's",
+    "wheres": "where 's",
+    "hows": "how is",
+    "thats": "that 's",
+    "neighbour": "neighbor",
+    "neighbours": "neighbors",
+    "neighbouring": "neighboring",
+    "neighboured": "neighbored",
+    "metres": "meters",
+    "metre": "meter",
+    "kilometres": "kilometers",
+    "kilometre": "kilometer",
+    "kms": "km",
+    "capitol": "capital",
+    "capitols": "capitals",
+    "thru": "through",
+    "wich": "which",
+    "pop": "population",
+    "approx": "approximately",
+    "saint": "st.",
+}
+
+# Two letters that are no English word: read as the state wherever they stand.
+CODES: dict[str, str] = {
+    "ak": "alaska",
+    "az": "arizona",
+    "ar": "arkansas",
+    "ca": "california",
+    "fl": "florida",
+    "ga": "georgia",
+    "ia": "iowa",
+    "il": "illinois",
+    "ks": "kansas",
+    "ky": "kentucky",
+    "md": "maryland",
+    "mi": "michigan",
+    "mn": "minnesota",
+    "ms": "mississippi",
+    "nc": "north carolina",
+    "nd": "north dakota",
+    "nh": "new hampshire",
+    "nj": "new jersey",
+    "nm": "new mexico",
+    "nv": "nevada",
+    "ny": "new york",
+    "ri": "rhode island",
+    "sc": "south carolina",
+    "sd": "south dakota",
+    "tn": "tennessee",
+    "tx": "texas",
+    "ut": "utah",
+    "va": "virginia",
+    "vt": "vermont",
+    "wa": "washington",
+    "wi": "wisconsin",
+    "wv": "west virginia",
+    "wy": "wyoming",
+    "dc": "district of columbia",
+}
+
+# Two letters that are read as the state only at the end of a question.
+ENDINGS: dict[str, str] = {
+    "al": "alabama",
+    "co": "colorado",
+    "ct": "connecticut",
+    "ma": "massachusetts",
+    "mo": "missouri",
+    "ne": "nebraska",
+    "pa": "pennsylvania",
+}

@@ -1,0 +1,77 @@
+"""What is read out of a model's reply."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriloop import Task
+from veriloop.agents.formats import JsonFormat, SqlFormat, TextFormat, find_json, format_of
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+data = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10)
+containers = st.lists(data) | st.dictionaries(st.text(), data)
+
+
+def test_the_format_follows_from_the_task():
+    assert format_of(Task("q", database="x.sqlite")) == SqlFormat()
+    assert format_of(Task("q", output_schema={"type": "object"})) == JsonFormat()
+    assert format_of(Task("q")) == TextFormat()
+
+
+@given(data.filter(lambda value: value is not None))
+def test_any_json_is_found_alone_and_in_a_fence(value: Any):
+    text = json.dumps(value)
+    assert find_json(f" {text}\n") == value
+    assert find_json(f"Here it is:\n```json\n{text}\n```\nDone.") == value
+
+
+@given(containers)
+def test_an_object_or_array_is_found_in_prose(value: Any):
+    assert find_json(f"The answer, as asked: {json.dumps(value)} and that is all.") == value
+
+
+@given(st.text())
+def test_no_text_breaks_a_format(text: str):
+    for format in (TextFormat(), JsonFormat(), SqlFormat()):
+        parsed = format.parse(text)
+        assert parsed is None or isinstance(parsed.key, str)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "9" * 5000, "NaN", "[Infinity]", "", "{"])
+def test_what_is_no_json_is_none(text: str):
+    assert JsonFormat().parse(text) is None
+
+
+def test_equal_data_has_an_equal_key():
+    one, other = JsonFormat().parse('{"a": 1, "b": 2}'), JsonFormat().parse('{"b":2,"a":1}')
+    assert one
+    assert other
+    assert one.key == other.key
+
+
+@pytest.mark.parametrize(
+    ("text", "sql"),
+    [
+        ("```sql\nSELECT 1;\n```", "SELECT 1"),
+        ("First ```sql\nSELECT 1\n``` no, better:\n```\nSELECT 2\n```", "SELECT 2"),
+        ("```python\nprint()\n```\nSELECT 3 ;", "SELECT 3"),
+        ("The query is with t as (select 1) select * from t", "with t as (select 1) select * from t"),
+        ("I selected nothing.", None),
+        ("``` \n;\n```", None),
+    ],
+)
+def test_sql_is_the_last_block_or_what_begins_like_a_query(text: str, sql: str | None):
+    parsed = SqlFormat().parse(text)
+    assert (parsed.artifact if parsed else None) == sql
+
+
+def test_queries_that_differ_in_case_and_space_share_a_key():
+    one, other = SqlFormat().parse("select  A\nfrom t"), SqlFormat().parse("SELECT a FROM t;")
+    assert one
+    assert other
+    assert one.key == other.key

@@ -1,0 +1,138 @@
+"""The verifier that sees the right answer: only by name, only with gold, and it never tells. Names besides."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veriloop import Candidate, Task, Verdict, asolve
+from veriloop.core.errors import UsageError
+from veriloop.models.scripted import Scripted
+from veriloop.verifiers import make
+from veriloop.verifiers.conformance import Everyone, reply
+from veriloop.verifiers.function import Function
+from veriloop.verifiers.judge import Judge
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    path = tmp_path / "people.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE person (name TEXT, age INT)")
+        connection.executemany("INSERT INTO person VALUES (?, ?)", [("Ann", 30), ("Bob", 40), ("Cid", 40)])
+    connection.close()
+    return str(path)
+
+
+def judge(task: Task, text: str, gold: Any) -> Verdict:
+    return asyncio.run(make("oracle", gold).verify(task, reply(task, text), Everyone()))
+
+
+def test_it_needs_gold():
+    with pytest.raises(UsageError, match="compares with the right answer: give it as gold"):
+        make("oracle")
+    with pytest.raises(UsageError, match="give it as gold"):
+        make("sql+oracle")
+    with pytest.raises(UsageError, match="cannot be made by name alone"):
+        make("veriloop.verifiers.oracle:Oracle", gold="not handed on")
+
+
+def test_gold_goes_to_nobody_else():
+    assert make("judge", gold="secret") == Judge()
+    assert make(["judge", "oracle"], gold="secret").name == "judge+oracle"
+
+
+@pytest.mark.parametrize(("text", "outcome", "score"), [("four", "passed", 1.0), ("five", "failed", 0.0)])
+def test_text_is_right_when_it_equals_gold(text: str, outcome: str, score: float):
+    verdict = judge(Task("What?"), text, "four")
+    assert (verdict.outcome, verdict.score, verdict.verifier) == (outcome, score, "oracle")
+
+
+GOLD = "SELECT name FROM person WHERE age = 40"
+
+
+@pytest.mark.parametrize(
+    ("sql", "right"),
+    [
+        (GOLD, True),
+        ("SELECT name FROM person WHERE age > 30 ORDER BY name DESC", True),
+        ("SELECT DISTINCT name FROM person WHERE age > 30", True),
+        ("SELECT name, age FROM person WHERE age = 40", False),
+        ("SELECT 'Ann'", False),
+        ("SELECT nothing FROM nowhere", False),
+    ],
+)
+def test_a_query_is_right_when_its_rows_are_golds(database: str, sql: str, right: bool):
+    verdict = judge(Task("Who is 40?", database=database), sql, GOLD)
+    assert verdict.outcome == ("passed" if right else "failed")
+
+
+def test_order_counts_where_gold_orders(database: str):
+    task, gold = Task("Who?", database=database), "SELECT name FROM person ORDER BY name"
+    assert judge(task, gold, gold).outcome == "passed"
+    assert judge(task, "SELECT name FROM person ORDER BY name DESC", gold).outcome == "failed"
+
+
+def test_gold_that_does_not_run_is_the_callers_mistake(database: str):
+    with pytest.raises(UsageError, match="the oracle's own query fails: no such table"):
+        judge(Task("Who?", database=database), GOLD, "SELECT x FROM y")
+
+
+@pytest.mark.parametrize("text", ["SELECT name FROM person", "SELECT name FROM person WHERE age = 40"])
+def test_its_feedback_never_quotes_gold(database: str, text: str):
+    verdict = judge(Task("Who?", database=database), text, "SELECT name FROM person WHERE age = 40 -- 7h3 4n5w3r")
+    assert verdict.text in ("It is right.", "It is not right.")
+
+
+def test_a_model_never_sees_gold_even_with_feedback():
+    model = Scripted()
+    asyncio.run(asolve("What?", model=model, strategy="iad", verify="oracle", gold="7h3 4n5w3r", journal=False))
+    assert len(model.requests) >= 4
+    assert "7h3 4n5w3r" not in str(model.requests)
+
+
+# ---- names ----
+
+
+def always(answer: str) -> bool:
+    return True
+
+
+class Mine:
+    """A verifier of a user's own."""
+
+    name = "mine"
+
+    async def verify(self, task: Task, candidate: Candidate, context: object) -> Verdict:
+        return Verdict("passed", 1.0, (), self.name)
+
+
+def test_a_verifier_is_a_name_a_function_an_object_or_an_import_path():
+    assert make(always) == Function(always)
+    assert make(f"{__name__}:always") == Function(always)
+    mine = Mine()
+    assert make(mine) is mine
+    assert isinstance(make(f"{__name__}:Mine"), Mine)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line"),
+    [
+        ("magic", "unknown verifier 'magic'; known: judge, oracle, sql, or give package.module:Name"),
+        ("", "unknown verifier ''"),
+        ("sql+magic", "unknown verifier 'magic'"),
+        ("veriloop.nowhere:check", "cannot load 'veriloop.nowhere:check'"),
+        ("veriloop.verifiers.judge:Jury", "cannot load 'veriloop.verifiers.judge:Jury'"),
+        (7, "cannot verify with 7: give a name, a function or an object with name and verify"),
+        (["judge", None], "cannot verify with None"),
+    ],
+)
+def test_what_is_no_verifier_is_refused_in_one_clear_line(wanted: Any, line: str):
+    with pytest.raises(UsageError) as refused:
+        make(wanted)
+    assert str(refused.value).startswith(line)
+    assert "\n" not in str(refused.value)

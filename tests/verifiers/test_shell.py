@@ -1,0 +1,129 @@
+"""Any command as a verifier: its exit status, its words, and that it never outlives its time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from veriloop import Task, Verdict
+from veriloop.core.errors import UsageError
+from veriloop.verifiers import make
+from veriloop.verifiers.conformance import Everyone, reply
+from veriloop.verifiers.shell import LONGEST, Shell
+
+TASK = Task("What is 2 + 2?")
+SECRET = "$(touch hacked); `touch hacked`; 'quoted' \"too\""
+
+
+def judge(command: str, answer: str = "four", seconds: float = 10.0) -> Verdict:
+    return asyncio.run(Shell(command, seconds).verify(TASK, reply(TASK, answer), Everyone()))
+
+
+def alive(pid: str) -> bool:
+    """Whether a process still runs (one that nobody has buried yet does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pid: str) -> bool:
+    until = time.monotonic() + 2
+    while alive(pid) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome", "score", "text"),
+    [
+        ("true", "passed", 1.0, ""),
+        ("exit 3", "failed", 0.0, ""),
+        ("echo fine", "passed", 1.0, "fine"),
+        ("echo wrong >&2; exit 1", "failed", 0.0, "wrong"),
+        ("""echo nearly; echo '{"score": 0.4}'; exit 1""", "failed", 0.4, "nearly"),
+        ("""echo '{"score": 0.9}'""", "passed", 0.9, ""),
+        ("""echo '{"score": 7}'; exit 1""", "failed", 1.0, ""),
+        ("""echo '{"score": "much"}'""", "passed", 1.0, '{"score": "much"}'),
+        ("""echo '[0.4]'""", "passed", 1.0, "[0.4]"),
+        ("""echo '{"grade": 1}'; exit 1""", "failed", 0.0, '{"grade": 1}'),
+    ],
+)
+def test_the_exit_status_is_the_outcome_and_what_is_printed_the_feedback(
+    command: str, outcome: str, score: float, text: str
+):
+    verdict = judge(command)
+    assert (verdict.outcome, verdict.score, verdict.text) == (outcome, score, text)
+    assert verdict.verifier == f"shell:{command}"
+
+
+def test_it_reads_question_and_answer_as_json():
+    script = "import json,sys; d=json.load(sys.stdin); print(d['question'], d['answer'], d['artifact'], d['text'])"
+    assert judge(f'python3 -c "{script}"', "four").text == "What is 2 + 2? four four four"
+
+
+def test_the_answer_never_reaches_a_command_line_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    verdict = judge("tr '\\0' ' ' < /proc/$$/cmdline; env; grep -c hacked", SECRET)
+    assert "hacked" not in verdict.text.replace("grep -c hacked", "")
+    assert verdict.text.endswith("1")
+    assert list(tmp_path.iterdir()) == [tmp_path / "home"] or list(tmp_path.iterdir()) == []
+
+
+def test_a_command_need_not_read_what_it_is_told():
+    assert judge("exec 0<&-; true", "four " * 100_000).outcome == "passed"
+
+
+def test_feedback_is_bounded_however_much_is_printed():
+    verdict = judge("yes | head -c 50000000; echo; echo the end; exit 1")
+    assert len(verdict.text) <= LONGEST
+    assert verdict.text.endswith("the end")
+
+
+@pytest.mark.parametrize(("command", "why"), [("no-such-command-here", "not found"), ("/dev/null", "denied")])
+def test_a_command_that_cannot_run_is_an_infrastructure_error(command: str, why: str):
+    verdict = judge(command)
+    assert (verdict.outcome, verdict.score) == ("infra_error", None)
+    assert why in verdict.text
+
+
+def test_time_out_is_an_infrastructure_error_and_kills_all_that_was_started(tmp_path: Path):
+    pids = tmp_path / "pids"
+    verdict = judge(f"sleep 300 & echo $! > {pids}; echo $$ >> {pids}; wait", seconds=0.3)
+    assert (verdict.outcome, verdict.score) == ("infra_error", None)
+    assert "did not end within 0.3 s" in verdict.text
+    assert all(gone(pid) for pid in pids.read_text().split())
+
+
+def test_what_a_command_leaves_behind_is_killed_too(tmp_path: Path):
+    pids = tmp_path / "pids"
+    assert judge(f"sleep 300 >/dev/null 2>&1 & echo $! > {pids}").outcome == "passed"
+    assert gone(pids.read_text().strip())
+    assert judge(f"sleep 300 & echo $! > {pids}", seconds=0.3).outcome == "infra_error"
+    assert gone(pids.read_text().strip())
+
+
+def test_cancelling_kills_it(tmp_path: Path):
+    pids = tmp_path / "pids"
+
+    async def main() -> None:
+        shell = Shell(f"echo $$ > {pids}.part; mv {pids}.part {pids}; sleep 300")
+        verifying = asyncio.create_task(shell.verify(TASK, reply(TASK, "four"), Everyone()))
+        while not pids.exists():
+            await asyncio.sleep(0.01)
+        verifying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await verifying
+
+    asyncio.run(main())
+    assert gone(pids.read_text().strip())
+
+
+def test_a_shell_verifier_needs_a_command():
+    with pytest.raises(UsageError, match="has no command"):
+        make("shell: ")
