@@ -30,7 +30,7 @@ class Budget:
         self.limits = limits
         self._clock = clock
         self._started = clock() - elapsed
-        self._calls = self._tokens_in = self._tokens_out = self._tool_runs = self._verdicts = 0
+        self._calls = self._tokens_in = self._tokens_out = self._tool_runs = self._verdicts = self._unsettled = 0
         self._money: float | None = 0.0
         self._held: list[Reservation] = []
 
@@ -50,6 +50,7 @@ class Budget:
             seconds=self.seconds,
             tool_runs=self._tool_runs,
             verdicts=self._verdicts,
+            unsettled=self._unsettled,
         )
 
     @property
@@ -91,6 +92,10 @@ class Budget:
         if not replayed and room is not None and room < 1:
             raise BudgetSpent("tool_runs")
         self._tool_runs += 1
+
+    def count_unsettled(self, calls: int) -> None:
+        """Count replies that were asked for and never came."""
+        self._unsettled += calls
 
     def count_verdict(self) -> None:
         """Count one verification."""

@@ -15,6 +15,10 @@ class UsageError(VeriloopError):
     """The caller asked for something that cannot be: an unknown name, a missing file, settings that do not parse."""
 
 
+class UnknownRun(UsageError):
+    """No journal holds a run of this id."""
+
+
 class CapabilityError(UsageError):
     """A strategy or request needs something the chosen model does not offer; raised before any call."""
 
@@ -26,12 +30,14 @@ class ModelError(VeriloopError):
 class TransientModelError(ModelError):
     """A model endpoint failed in a way that may pass: refused connection, time-out, 429, 5xx.
 
-    ``retry_after`` is the wait in seconds that the endpoint asked for, if it did.
+    ``retry_after`` is the wait in seconds that the endpoint asked for, if it did. ``unsettled`` says that the request
+    was sent and may have been worked on (a time-out, a cut connection): nobody knows whether it must be paid.
     """
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, unsettled: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.unsettled = unsettled
 
 
 class OutputError(VeriloopError):

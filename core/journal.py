@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import JournalMismatch, UsageError
+from .errors import JournalMismatch, UnknownRun, UsageError
 from .wire import dumps, to_bytes
 
 SYNC_EVERY = 0.05
@@ -82,9 +82,9 @@ class RunLog:
                 )
             return None
         if found.hash != hash:
+            then = "record it again" if self.replaying else "start a new run"
             raise JournalMismatch(
-                f"run {self.run}: {kind} {key} is recorded for another request; code or settings changed since, "
-                "so start a new run"
+                f"run {self.run}: {kind} {key} is recorded for another request; code or settings changed since: {then}"
             )
         return found.value
 
@@ -180,7 +180,7 @@ class Journal:
     def resume(self, run: str) -> RunLog:
         """A log for a run of an earlier process, whose journal this one adopts for the time of the run.
 
-        Raises ``UsageError`` when no unfinished run has this id or somebody is at work on it.
+        Raises ``UnknownRun`` when no journal holds it, ``UsageError`` when somebody is at work on it.
         """
         if run in self.at_work:
             raise UsageError(f"run {run} is being worked on already")
@@ -195,7 +195,7 @@ class Journal:
             log.records.update({(r.kind, r.key): r for r in mine})
         if not log.records:
             log.close()
-            raise UsageError(f"no unfinished run {run!r}; see: veriloop runs list")
+            raise UnknownRun(f"there is no run {run!r}; see: veriloop runs list")
         self.at_work.add(run)
         return log
 

@@ -145,7 +145,8 @@ Attempt = Candidate | Opinion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """What was spent. ``money`` is US dollars, none while any price is unknown."""
+    """What was spent. ``money`` is US dollars, none while any price is unknown. ``unsettled`` counts replies that were
+    asked for and may have to be paid though they never came (time-outs, cut connections)."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -154,6 +155,7 @@ class Spend:
     seconds: float = 0.0
     tool_runs: int = 0
     verdicts: int = 0
+    unsettled: int = 0
 
     @property
     def tokens(self) -> int:

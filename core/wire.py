@@ -35,8 +35,8 @@ def to_bytes(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _kind(value: Any) -> Any:
-    return type(value)
+def _kind(value: object) -> Any:
+    return value.__class__
 
 
 def dumps(data: Any) -> bytes:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import UsageError
+from ..core.errors import UnknownRun, UsageError
 from ..core.journal import Journal, RunLog, read
 from ..core.registry import load
 from ..core.wire import encode
@@ -44,12 +44,26 @@ def open_log(
     if replay is not None:
         return _recording(run_id, Path(replay))
     if resume and home is not None:
-        return journal_in(home).resume(run_id)
+        return _resumed(run_id, home)
     if record is not None and not os.access(Path(record).parent, os.W_OK):
         raise UsageError(f"cannot record to {record}: its folder is missing or may not be written to")
     log = RunLog(run_id) if home is None else journal_in(home).start(run_id)
     log.written = [] if record is not None else None
     return log
+
+
+def _resumed(run_id: str, home: Path) -> RunLog:
+    """The run as journals hold it; one that has ended and lies in the store is only told again."""
+    try:
+        return journal_in(home).resume(run_id)
+    except UnknownRun:
+        from ..core.settings import load
+        from ..memory.store import Store
+
+        found = Store.of(load()).get(run_id)
+        if found is None:
+            raise
+        return RunLog(run_id, {(r.kind, r.key): r for r in found[1]})
 
 
 def _recording(run_id: str, path: Path) -> RunLog:

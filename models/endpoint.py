@@ -113,9 +113,9 @@ class Endpoint:
         elif "ConnectionTimeoutError" in kinds:
             reason = f"no connection within {connect:g} s; is the server running?"
         elif "TimeoutError" in kinds:
-            return TransientModelError(self.say(f"{self.url} gave no answer within {total:g} s"))
+            return TransientModelError(self.say(f"{self.url} gave no answer within {total:g} s"), unsettled=True)
         elif kinds & {"ServerDisconnectedError", "ClientPayloadError", "ConnectionResetError"}:
-            return TransientModelError(self.say(f"{self.url} closed the connection before it had answered"))
+            return TransientModelError(self.say(f"{self.url} closed the connection unanswered"), unsettled=True)
         else:
             reason = f"{str(causes[-1]) or type(causes[-1]).__name__}; is the server running?"
         return TransientModelError(self.say(f"cannot reach {self.url}: {reason}"))

@@ -7,7 +7,7 @@ request for k replies where the model can), retried in one layer, recorded, sett
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,12 +87,12 @@ class Gateway:
         held = self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
         try:
             reply = await self._persist(model, request)
-            if len(reply.samples) != request.n:
-                raise ModelError(f"{model.name} gave {len(reply.samples)} replies where {request.n} were asked for")
         except BaseException:
             self.budget.release(held)
             raise
         self.budget.settle(held, request.n, reply.usage, price.of(reply.usage) if price else None)
+        if len(reply.samples) != request.n:
+            raise ModelError(f"{model.name} gave {len(reply.samples)} replies where {request.n} were asked for")
         reply = replace(reply, samples=tuple(_writable(sample) for sample in reply.samples))
         for note in reply.notes:
             self.notice(note)
@@ -100,9 +100,17 @@ class Gateway:
 
     async def _persist(self, model: Model, request: Request) -> Reply:
         try:
-            return await model.generate(request)
+            return await self._send(model, request)
         except TransientModelError as error:
             return await self._retry(model, request, error)
+
+    async def _send(self, model: Model, request: Request) -> Reply:
+        try:
+            return await model.generate(request)
+        except TransientModelError as error:
+            if error.unsettled:
+                self.budget.count_unsettled(request.n)
+            raise
 
     async def _retry(self, model: Model, request: Request, first: TransientModelError) -> Reply:
         from tenacity import (
@@ -130,7 +138,7 @@ class Gateway:
             with attempt:
                 self.notice(f"trying again: {last}")
                 try:
-                    return await model.generate(request)
+                    return await self._send(model, request)
                 except TransientModelError as error:
                     last = error
                     raise
@@ -188,16 +196,20 @@ class Desk:
         group, self._group = self._group, None
         if group is not None and request.n == 1 and bound.inner.capabilities.n:
             return await group.join(bound.inner, request, key, hash)
-        reply = await self._each(bound.inner, request)
+        if request.n > 1 and not bound.inner.capabilities.n:
+            return await self._each(bound, request)
+        reply = await self.gateway.call(bound.inner, request)
         self.gateway.record([(key, reply, hash)])
         return reply
 
-    async def _each(self, model: Model, request: Request) -> Reply:
-        if request.n == 1 or model.capabilities.n:
-            return await self.gateway.call(model, request)
-        singles = [replace(request, seeds=(seed,)) for seed in request.seeds]
-        calls: list[Awaitable[Reply]] = [self.gateway.call(model, single) for single in singles]
-        replies = await asyncio.gather(*calls)
+    async def _each(self, bound: Bound, request: Request) -> Reply:
+        """A call of its own for each sample, each recorded as it comes; a failure is raised when all have ended."""
+        singles = [self.generate(bound, replace(request, seeds=(seed,))) for seed in request.seeds]
+        replies: list[Reply] = []
+        for ended in await asyncio.gather(*singles, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+            replies.append(ended)
         usage = sum((r.usage for r in replies), Usage())
         return Reply(tuple(s for r in replies for s in r.samples), usage, replies[0].notes)
 

@@ -131,7 +131,8 @@ def value(result: Result) -> str:
 def spent(spend: Spend) -> str:
     """A spend in words."""
     money = "" if spend.money is None else f" · ${spend.money:.4f}" if spend.money else " · $0"
-    return f"{spend.calls} calls · {spend.tokens:,} tokens{money} · {spend.seconds:.1f} s"
+    lost = f" · {spend.unsettled} unsettled" if spend.unsettled else ""
+    return f"{spend.calls} calls · {spend.tokens:,} tokens{money} · {spend.seconds:.1f} s{lost}"
 
 
 def clip(text: str, limit: int = 600) -> str:

@@ -69,7 +69,7 @@ class _Row:
     def take(self, logits: Floats, vocabulary: Vocabulary) -> int:
         """Draws the next token and writes it down."""
         opening = self.transcript.opening
-        mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.words)
+        mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
         token, logprob = sample(logits, mask, self.job.temperature, self.job.top_p, self.random)
         self.logprobs.append(logprob)
         if token == vocabulary.end:

@@ -12,8 +12,9 @@ import re
 from .spellings import CODES, ENDINGS, SAME
 
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
-SLOTS = tuple(f"<{number}>" for number in range(1, 11))
-SPECIALS = (END, QUESTION, ANSWER, *SLOTS)
+WORDS = tuple(f"<{number}>" for number in range(1, 9))
+NUMBERS = tuple(f"<#{number}>" for number in range(1, 5))
+SPECIALS = (END, QUESTION, ANSWER, *WORDS, *NUMBERS)
 
 _SCALES: dict[str, int] = {
     "hundred": 100,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from .text import ANSWER, END, QUESTION, SLOTS, normalise, restore, spaced
+from .text import ANSWER, END, NUMBERS, QUESTION, WORDS, normalise, restore, spaced
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
@@ -23,10 +23,10 @@ _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a job starts from: the ids to read, the words in the slots, and what the next token has to begin with."""
+    """What a job starts from: the ids to read, the slots of rare words, and what the next token has to begin with."""
 
     ids: tuple[int, ...]
-    words: tuple[str, ...]
+    slots: dict[str, int]
     kept: tuple[int, ...] = ()
     pending: str = ""
 
@@ -37,8 +37,7 @@ class Vocabulary:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.end, self.question, self.answer = (self._id(name) for name in (END, QUESTION, ANSWER))
-        found = [tokenizer.token_to_id(name) for name in SLOTS]
-        self.slots = [int(index) for index in found if index is not None]
+        self.words, self.numbers = self._slots(WORDS), self._slots(NUMBERS)
         self.size = int(tokenizer.get_vocab_size())
         self.bytes = self._bytes()
         self.texts = [part.decode(errors="replace") for part in self.bytes]
@@ -56,11 +55,15 @@ class Vocabulary:
             raise ValueError(f"the tokenizer has no {name}")
         return int(found)
 
+    def _slots(self, names: tuple[str, ...]) -> list[int]:
+        found = [self.tokenizer.token_to_id(name) for name in names]
+        return [int(index) for index in found if index is not None]
+
     def _bytes(self) -> list[bytes]:
         printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
         others = [byte for byte in range(256) if byte not in printable]
         letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
-        special = {self.end, self.question, self.answer, *self.slots}
+        special = {self.end, self.question, self.answer, *self.words, *self.numbers}
         names = [self.tokenizer.id_to_token(index) or "" for index in range(self.size)]
         return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
 
@@ -73,32 +76,32 @@ class Vocabulary:
             self._known[word] = ids[0] if len(ids) == 1 else None
         return self._known[word]
 
-    def read(self, question: str) -> tuple[list[int], tuple[str, ...]]:
-        """The ids of a question in plain form, and the words in its slots."""
+    def read(self, question: str) -> tuple[list[int], dict[str, int]]:
+        """The ids of a question in plain form, and the slots of its rare words and numbers."""
         ids: list[int] = []
-        words: list[str] = []
+        slots: dict[str, int] = {}
         for word in question.split():
+            pool = self.numbers if _NUMBER.fullmatch(word) else self.words
+            free = [slot for slot in pool if slot not in slots.values()]
             token = self.known(word)
-            if token is not None and not (self.slots and _NUMBER.fullmatch(word)):
+            if token is not None and not (pool is self.numbers and pool):
                 ids.append(token)
-            elif self.slots and len(word) > 5 and word.endswith("s") and (stem := self.known(word[:-1])) is not None:
+            elif self.words and len(word) > 5 and word.endswith("s") and (stem := self.known(word[:-1])) is not None:
                 ids += [stem, *self.tokenizer.encode(" 's").ids]
-            elif word in words or len(words) < len(self.slots):
-                if word not in words:
-                    words.append(word)
-                ids.append(self.slots[words.index(word)])
+            elif word in slots or free:
+                ids.append(slots.setdefault(word, free[0] if free else 0))
             else:
                 ids += self.tokenizer.encode(" " + word).ids
-        return ids, tuple(words)
+        return ids, slots
 
-    def write(self, sql: str, words: tuple[str, ...]) -> list[int]:
+    def write(self, sql: str, slots: dict[str, int]) -> list[int]:
         """The ids of SQL, with slots for the words of the question in its values and numbers."""
         ids: list[int] = []
         plain = ""
         for part in self._parts(spaced(sql)):
-            if part[1:] in words and part[0] == " ":
+            if part[0] == " " and part[1:] in slots:
                 ids += self.tokenizer.encode(plain).ids if plain else []
-                ids.append(self.slots[words.index(part[1:])])
+                ids.append(slots[part[1:]])
                 plain = ""
             else:
                 plain += part
@@ -117,9 +120,9 @@ class Vocabulary:
             parts.append(piece[at:])
         return [part for part in parts if part]
 
-    def text(self, ids: list[int], words: tuple[str, ...]) -> str:
+    def text(self, ids: list[int], slots: dict[str, int]) -> str:
         """The tokenizer text of ids: SQL still with a blank after each opening quote."""
-        filled = {slot: b" " + word.encode() for slot, word in zip(self.slots, words, strict=False)}
+        filled = {slot: b" " + word.encode() for word, slot in slots.items()}
         return b"".join(filled.get(index, self.bytes[index]) for index in ids).decode(errors="replace")
 
     def opening(self, prompt: str, prefix: str) -> Opening:
@@ -128,27 +131,27 @@ class Vocabulary:
         The last piece of a prefix may be part of a longer token, so it is taken back, and the next token has
         to begin with it.
         """
-        read, words = self.read(normalise(prompt))
+        read, slots = self.read(normalise(prompt))
         ids = (self.question, *read, self.answer)
         if not prefix:
-            return Opening(ids, words)
-        pieces = self.write(prefix, words)
-        back, pending = self._unfinished(pieces, words)
+            return Opening(ids, slots)
+        pieces = self.write(prefix, slots)
+        back, pending = self._unfinished(pieces, slots)
         kept = tuple(pieces[: len(pieces) - back])
-        return Opening((*ids, *kept), words, kept, pending)
+        return Opening((*ids, *kept), slots, kept, pending)
 
-    def _unfinished(self, pieces: list[int], words: tuple[str, ...]) -> tuple[int, str]:
+    def _unfinished(self, pieces: list[int], slots: dict[str, int]) -> tuple[int, str]:
         """How many of the last pieces may be part of one longer token, and their text."""
         found = (0, "")
         for back in range(1, len(pieces) + 1):
-            pending = self.text(pieces[-back:], words)
+            pending = self.text(pieces[-back:], slots)
             if " " in pending[1:]:
                 break
-            if self.allowed(pending, words).any():
+            if self.allowed(pending, slots).any():
                 found = (back, pending)
         return found
 
-    def allowed(self, pending: str, words: tuple[str, ...]) -> NDArray[np.bool_]:
+    def allowed(self, pending: str, slots: dict[str, int]) -> NDArray[np.bool_]:
         """The tokens whose text begins with a text (all that can be written, if it is empty)."""
         if pending not in self._masks:
             if len(self._masks) > 256:
@@ -160,7 +163,7 @@ class Vocabulary:
                 mask[self.end] = True
             self._masks[pending] = mask
         mask = self._masks[pending].copy()
-        for slot, word in zip(self.slots, words, strict=False):
+        for word, slot in slots.items():
             mask[slot] = (" " + word).startswith(pending)
         return mask
 
@@ -179,7 +182,7 @@ class Transcript:
     def add(self, token: int) -> None:
         """Takes in one token."""
         self.ids.append(token)
-        written = self.vocabulary.text([*self.opening.kept, *self.ids], self.opening.words)
+        written = self.vocabulary.text([*self.opening.kept, *self.ids], self.opening.slots)
         if written.endswith("\ufffd"):
             self.pieces.append("")
             return

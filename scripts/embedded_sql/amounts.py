@@ -32,7 +32,7 @@ AGGREGATES = (
         "[what is the total population of {x}|what is the combined population of {x}|how many people live in {x} combined|how many people live in {x} together"
         "|what is the sum of the populations of {x}|total population of {x}|how many people live in {x} in total|give me the total population of {x}"
         "|how many people in total live in {x}|what is the total number of people in {x}|add up the population of {x}|combined population of {x}"
-        "|how many people altogether live in {x}|how many people live in {x}|how many people are in {x}|how many residents do {x} have|what is the population of {x} combined|what is the sum of the population of {x}|how many people live in all {x}]",
+        "|how many people altogether live in {x}|how many people live in {x} altogether|how many people live in {x}|how many people are in {x}|how many residents do {x} have|what is the population of {x} combined|what is the sum of the population of {x}|how many people live in all {x}]",
     ),
     (
         "avgarea",

@@ -153,7 +153,7 @@ ATTRS: dict[str, tuple[tuple[float, Attr], ...]] = {
                 "city",
                 "state_name",
                 "[state|location|state name|home state]",
-                "[where is {x}|where is {x}|where is {x} located|what state is {x} in|which state is {x} in|in what state is {x}"
+                "[where is {x}|where is {x}|where is {x} located|where is {x} at|in which state is situated {x}|what state is {x} in|which state is {x} in|in what state is {x}"
                 "|in which state is {x} located|what state is {x} located in|which state contains {x}|what state has {x}|where 's {x}"
                 "|in which state can i find {x}|where can i find {x}|what state does {x} belong to|which state does {x} lie in"
                 "|{x} is in what state|{x} is in which state|where can {x} be found|which state has {x}|which us state is {x} in"
@@ -247,6 +247,7 @@ NOUN_FRAMES = (
     (1, "what {a} does {x} have"),
     (1, "what is {x} {a}"),
     (0.5, "{x} has what {a}"),
+    (0.5, "[for|as for|] {x} what is its {a}"),
     (0.7, "what can you tell me about the {a} of {x}"),
     (1.5, "[do you know|tell me|i want to know|i wonder|can you tell me] what the {a} of {x} is"),
     (0.5, "for {x} [what is|give|show] the {a}"),
@@ -291,6 +292,8 @@ def about(rng: Random, attr: Attr, x: Set) -> tuple[str, str]:
         frame = fill(wording(rng, weighted(rng, MANY_FRAMES)), a=plural)
     elif attr.ask and rng.random() < 0.5:
         frame = wording(rng, attr.ask)
+        if rng.random() < 0.06:
+            frame = "{x} " + frame.replace("{x} 's", "its").replace("{x}", "it")
     else:
         frame = fill(wording(rng, weighted(rng, NOUN_FRAMES)), a=wording(rng, attr.noun))
     return frame, fill(frame, x=x.text)

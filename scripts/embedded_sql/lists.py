@@ -155,7 +155,13 @@ def names_in(rng: Random, depth: int) -> tuple[str, str, str]:
         say(rng, "[named|called|with the name|by the name of|that are called|that are named]"),
     )
     inside = say(rng, "[in|in|within] " + COUNTRY) if rng.random() < 0.5 else ""
-    if rng.random() < 0.5:
+    if rng.random() < 0.12:
+        frame = wording(
+            rng,
+            "[in how many states is there a {o} {c} {x}|how many states have a {o} {c} {x}|in how many states is {x}]",
+        )
+        sql = rows.select(f"COUNT({PLACE[kind]})")
+    elif rng.random() < 0.5:
         frame = wording(
             rng,
             "[how many {k} {c} {x} are there {i}|how many {k} {i} are {c} {x}|how many {k} {c} {x} {i}|how many {k} {i} have the name {x}"

@@ -103,7 +103,7 @@ MEASURES: dict[str, tuple[tuple[float, Measure], ...]] = {
                 "density",
                 "[least densely populated|least dense|most sparsely populated|sparsest|least crowded]",
                 "with the [lowest|smallest|least|sparsest] [population density|density|population density]",
-                "[{has} the [lowest|smallest|least|sparsest] [population density|density]|{is} the least dense"
+                "[{has} the [fewest|least] people per square mile|{has} the [lowest|smallest|least|sparsest] [population density|density]|{is} the least dense"
                 "|{is} the least densely populated|{is} the most sparsely populated|{has} the sparsest population]",
             ),
         ),

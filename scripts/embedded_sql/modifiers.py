@@ -135,6 +135,8 @@ def contains(thing: Set, negated: bool = False) -> Mod:
         else ""
     )
     has = f"|{{has}} a {nouns} [named|called] {thing.name}" if thing.name else ""
+    if table == "lake":
+        has += "|{is} on {x}|touch{es} {x}|border{s} {x}|share{s} {x}"
     return Mod(
         f"has{table}{thing.tag}",
         f"state_name IN ({via.select()})",
@@ -357,8 +359,8 @@ def pointed(rng: Random) -> Mod:
     return Mod(
         "point",
         via.member("state_name"),
-        f"[whose {noun} is {{x}}|with {{x}} as [its|the|their] {noun}|with the {noun} {{x}}|where the {noun} is {{x}}]",
-        f"{{has}} {{x}} as [its|their|the] {noun}",
+        f"[whose {noun} is {{x}}|with {{x}} as [its|the|their] {noun}|with the {noun} {{x}}|where the {noun} is {{x}}|with [its|the|their] {noun} at {{x}}]",
+        f"[{{has}} {{x}} as [its|their|the] {noun}|{{has}} [its|their] {noun} at {{x}}]",
         invert=f"is {{x}} the {noun} [in|of]",
         via=via,
         x=name,

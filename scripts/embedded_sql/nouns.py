@@ -30,7 +30,7 @@ SINGULAR = {
 }
 COUNTRY = (
     "[the us|the usa|the united states|us|usa|america|the country|the united states of america|this country"
-    "|the entire us|the whole country|the nation|the states|united states|the american union]"
+    "|the entire us|the whole country|the nation|the states|united states|the american union|this database|the database]"
 )
 
 

@@ -155,7 +155,19 @@ def negative(rng: Random, depth: int) -> Mod:
             negated=True,
         )
     return m.contains(
-        Set(kind, {"mountain": "mountains", "lake": "lakes"}[kind], True, Rows(kind, KEY[kind]), tag="any"),
+        Set(
+            kind,
+            say(
+                rng,
+                {
+                    "mountain": "[mountains|any mountains|any mountain|mountain]",
+                    "lake": "[lakes|any lakes|any lake|lake]",
+                }[kind],
+            ),
+            True,
+            Rows(kind, KEY[kind]),
+            tag="any",
+        ),
         negated=True,
     )
 

@@ -145,7 +145,7 @@ def test_refuses_a_run_of_a_live_process(tmp_path: Path) -> None:
 
 
 def test_refuses_a_run_that_nobody_began(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no unfinished run 'r9'"):
+    with pytest.raises(UsageError, match="there is no run 'r9'"):
         Journal(tmp_path / "none").resume("r9")
 
 

@@ -103,7 +103,7 @@ def test_wherever_the_journal_is_torn_the_run_ends_the_same_and_pays_only_what_i
 def test_a_run_whose_beginning_is_torn_off_is_unknown_and_says_so(finished, home) -> None:
     data, result = finished
     left_by_a_killed_process(home, data[:50])
-    with pytest.raises(UsageError, match="no unfinished run"):
+    with pytest.raises(UsageError, match="there is no run"):
         vl.resume(result.run_id, model=Scripted(fruit))
     left_by_a_killed_process(home, data[data.index(b"\n") + 1 :])
     with pytest.raises(UsageError, match=r"the beginning of run .* is lost"):
@@ -111,7 +111,7 @@ def test_a_run_whose_beginning_is_torn_off_is_unknown_and_says_so(finished, home
 
 
 def test_an_unknown_run_says_where_to_look(home) -> None:
-    with pytest.raises(UsageError, match=r"no unfinished run 'nobody'; see: veriloop runs list"):
+    with pytest.raises(UsageError, match=r"there is no run 'nobody'; see: veriloop runs list"):
         vl.resume("nobody")
 
 

@@ -96,7 +96,7 @@ def test_greedy_equals_transformers(engine: Engine) -> None:
         ids = torch.tensor([opening.ids])
         with torch.no_grad():
             out = model.generate(ids, max_new_tokens=120, do_sample=False, attention_mask=torch.ones_like(ids))
-        expected = engine.vocabulary.text(out[0, ids.shape[1] :].tolist(), opening.words)
+        expected = engine.vocabulary.text(out[0, ids.shape[1] :].tolist(), opening.slots)
         assert text.text == restore(expected)[1:], prompt
 
 
@@ -232,12 +232,13 @@ def test_quoted_values_round_trip() -> None:
 
 
 def test_unknown_words_are_copied_by_slots(engine: Engine) -> None:
-    if not engine.vocabulary.slots:
+    if not engine.vocabulary.words:
         pytest.skip("these weights know no slots")
-    opening = engine.vocabulary.opening("how many people live in Xyzzyplugh Grotto", "")
-    assert opening.words == ("xyzzyplugh", "grotto")
+    opening = engine.vocabulary.opening("cities over 1,234 people like Xyzzyplugh Grotto", "")
+    assert list(opening.slots) == ["1234", "xyzzyplugh", "grotto"]
     text = run(engine, Job("how many people live in Xyzzyplugh Grotto"))[0].text
     assert text == "SELECT population FROM city WHERE city_name = 'xyzzyplugh grotto'"
-    sql = "SELECT city_name FROM city WHERE city_name = 'xyzzyplugh grotto' AND population > 12345"
-    words = ("xyzzyplugh", "12345")
-    assert restore(engine.vocabulary.text(engine.vocabulary.write(sql, words), words))[1:] == sql
+    sql = "SELECT city_name FROM city WHERE city_name = 'xyzzyplugh grotto' AND population > 1234"
+    ids = engine.vocabulary.write(sql, opening.slots)
+    assert len(set(ids) & set(opening.slots.values())) == 3
+    assert restore(engine.vocabulary.text(ids, opening.slots))[1:] == sql
