@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+from asyncio.subprocess import Process
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +38,7 @@ class Shell:
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Run the command once."""
         data = {"question": task.question, "answer": candidate.answer, "artifact": candidate.artifact}
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_shell(
-            self.command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, start_new_session=True
-        )
+        process = await self._start()
         try:
             body = json.dumps({**data, "text": candidate.text}, default=str).encode()
             async with asyncio.timeout(self.seconds):
@@ -49,14 +47,25 @@ class Shell:
         except TimeoutError:
             return self._broken(f"{self.command} did not end within {self.seconds:g} s")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # also what the command left behind
-            await process.wait()
-            process._transport.close()  # type: ignore[reportPrivateUsage]  # what fled the group may hold the pipe
+            await _stop(process)
         text = output.decode(errors="replace").strip()
         if process.returncode in (126, 127):
             return self._broken(text or f"{self.command} cannot be run")
         return self._verdict(process.returncode == 0, text)
+
+    async def _start(self) -> Process:
+        """Start the command. Cancelled midway, asyncio may wait for the command's end (python/cpython#103847)."""
+        pipe = asyncio.subprocess.PIPE
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_shell(
+                self.command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await _stop(await starting)
+            raise
 
     def _verdict(self, passed: bool, text: str) -> Verdict:
         body, _, last = text.rpartition("\n")
@@ -88,3 +97,12 @@ async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
         stream.write(data)
         await stream.drain()
     stream.close()
+
+
+async def _stop(process: Process) -> None:
+    """Kill the command with all that it left behind, and close its pipes, which what fled the group may still hold."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for pipe in (0, 1):
+        process._transport.get_pipe_transport(pipe).close()  # type: ignore[reportPrivateUsage]
+    await process.wait()

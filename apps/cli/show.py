@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, Group
@@ -27,9 +29,13 @@ class Watcher:
         self.run_id = ""
         self._at_most = at_most
         self._seconds = seconds
-        self._ended = 0
+        self._ended = self._working = 0
+        self._spend = Spend()
+        self._started = time.monotonic()
         self._seen: set[str] = set()
-        self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._status)
 
     def __enter__(self) -> Watcher:
         if self._live:
@@ -51,30 +57,31 @@ class Watcher:
                 f"[dim]run {event.run} · strategy {event.strategy}{' · resumed' if event.resumed else ''}"
             )
         elif isinstance(event, RoundStarted):
+            self._working = len(event.proposals)
             self.console.rule(f"[bold]round {event.round + 1}", align="left", style="dim")
         elif isinstance(event, AttemptEnded):
-            self._ended += 1
+            self._ended, self._working, self._spend = self._ended + 1, self._working - 1, event.spend
             self.console.print(attempt(event.attempt))
-            self._status(event.spend)
         elif isinstance(event, Noticed):
             self.console.print(Text(f"  {event.text}", style="yellow"))
-        elif isinstance(event, RunEnded) and self._live:
-            self._live.update("")
+        elif isinstance(event, RunEnded):
+            self._working = 0
 
-    def _status(self, spend: Spend) -> None:
-        if self._live:
-            self._live.update(Text(f"  {self._progress(spend)}", style="dim"))
-
-    def _progress(self, spend: Spend) -> str:
-        parts = [f"{self._ended} attempts" + (f" of at most {self._at_most}" if self._at_most else ""), spent(spend)]
+    def _status(self) -> Text:
+        """The line below the rounds, which the clock keeps up to date."""
+        seconds = time.monotonic() - self._started
+        parts = [f"{self._ended} attempts" + (f" of at most {self._at_most}" if self._at_most else "")]
+        if self._working:
+            parts.append(f"{self._working} at work")
+        parts.append(spent(replace(self._spend, seconds=seconds)))
         left: list[float] = []
         if self._seconds is not None:
-            left.append(max(0.0, self._seconds - spend.seconds))
+            left.append(max(0.0, self._seconds - seconds))
         if self._at_most and self._ended:
-            left.append(max(0, self._at_most - self._ended) * spend.seconds / self._ended)
+            left.append(max(0, self._at_most - self._ended) * self._spend.seconds / self._ended)
         if left:
             parts.append(f"at most {min(left):.0f} s left")
-        return " · ".join(parts)
+        return Text("  " + " · ".join(parts), style="dim")
 
 
 def attempt(ended: Attempt) -> Any:
@@ -92,10 +99,10 @@ def attempt(ended: Attempt) -> Any:
     if isinstance(ended.artifact, str) and ended.tool_runs:
         body.append(Padding(Syntax(clip(said), "sql", background_color="default", word_wrap=True), (0, 0, 0, 6)))
     elif said:
-        body.append(Text(indent(clip(said))))
+        body.append(Padding(Text(clip(said, 300)), (0, 0, 0, 6)))
     lines = [line for line in ended.verdict.text.splitlines() if line.strip()]
     if lines:
-        body.append(Text(indent("\n".join(lines[:LINES])), style="dim"))
+        body.append(Padding(Text(clip("\n".join(lines[:LINES])), style="dim"), (0, 0, 0, 6)))
     return Group(*body)
 
 
@@ -139,11 +146,6 @@ def clip(text: str, limit: int = 600) -> str:
     """Text without control characters, cut to ``limit``."""
     clean = "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
     return clean if len(clean) <= limit else clean[:limit] + " …"
-
-
-def indent(text: str, by: int = 6) -> str:
-    """Every line moved to the right."""
-    return "\n".join(" " * by + line for line in text.splitlines())
 
 
 def table(*columns: str) -> Table:

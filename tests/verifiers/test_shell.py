@@ -65,9 +65,7 @@ def test_it_reads_question_and_answer_as_json():
     assert judge(f'python3 -c "{script}"', "four").text == "What is 2 + 2? four four four"
 
 
-def test_the_answer_never_reaches_a_command_line_or_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_answer_never_reaches_a_command_line_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     verdict = judge("tr '\\0' ' ' < /proc/$$/cmdline; env; grep -c hacked", SECRET)
     assert "hacked" not in verdict.text.replace("grep -c hacked", "")
@@ -106,6 +104,25 @@ def test_what_a_command_leaves_behind_is_killed_too(tmp_path: Path):
     assert gone(pids.read_text().strip())
     assert judge(f"sleep 300 & echo $! > {pids}", seconds=0.3).outcome == "infra_error"
     assert gone(pids.read_text().strip())
+
+
+def test_what_flees_cannot_hold_up_the_verdict():
+    start = time.monotonic()
+    assert judge("setsid sleep 3 & sleep 300", seconds=0.2).outcome == "infra_error"
+    assert time.monotonic() - start < 2
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_cancelling_at_any_moment_of_the_start_ends_it_at_once(steps: int):
+    async def main() -> None:
+        verifying = asyncio.create_task(Shell("sleep 30; true").verify(TASK, reply(TASK, "four"), Everyone()))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        verifying.cancel()
+        done, _ = await asyncio.wait([verifying], timeout=5)
+        assert done
+
+    asyncio.run(main())
 
 
 def test_cancelling_kills_it(tmp_path: Path):
