@@ -17,7 +17,7 @@ def load(dotted: str) -> Any:
         found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise UsageError(f"cannot load {dotted!r}: {error}; give it as package.module:Name") from error
     return found
 

@@ -74,7 +74,7 @@ def load() -> Settings:
 @lru_cache(maxsize=4)
 def _load(file: Path, stamp: int, variables: tuple[str | None, ...]) -> Settings:
     """Read once for each state of file and environment: a program may solve thousands of tasks a minute."""
-    if "VERILOOP_SETTINGS" in os.environ and not file.is_file():
+    if os.environ.get("VERILOOP_SETTINGS") and not file.is_file():
         raise UsageError(f"settings file {file} does not exist; VERILOOP_SETTINGS names it")
     try:
         return Settings()

@@ -124,11 +124,15 @@ def resume(
 
 
 @app.command()
-def rm(runs: Annotated[list[str], typer.Argument(help="Ids, or their beginnings.", autocompletion=_complete)]) -> None:
+def rm(
+    runs: Annotated[list[str], typer.Argument(help="Ids, or their beginnings.", autocompletion=_complete)],
+    json_: Json = False,
+) -> None:
     """Forget runs."""
     from veriloop.memory.runs import remove
 
-    typer.echo(f"removed {remove(_settings(), runs)}")
+    count = remove(_settings(), runs)
+    typer.echo(json.dumps({"removed": count}) if json_ else f"removed {count}")
 
 
 @app.command()

@@ -187,7 +187,7 @@ def test_a_run_that_loses_a_later_round_ends_with_the_best_so_far_and_the_reason
 
 def test_a_reply_that_is_no_answer_has_failed_and_counts():
     result = solve(strategy=BestOfN(2), model=Scripted([" ", "a"]), verify=lambda answer: 0.1)
-    assert [c.verdict for c in result.candidates][0].outcome == "failed"
+    assert result.candidates[0].verdict.outcome == "failed"
     assert result.candidates[0].verdict.text == "the reply holds no usable answer"
     assert (result.answer, result.spend.verdicts) == ("a", 1)
 
@@ -552,7 +552,7 @@ def test_cancelling_a_run_stops_everything(n: bool):
             asyncio.create_task(veriloop.asolve("What?", strategy=BestOfN(3), verify=bool, **options))
             for options in ({"model": model}, {"model": pausing, "tools": [tool]})
         ]
-        while model.under_way == 0 or len(tool.log) < 3:
+        while model.under_way == 0 or len(tool.log) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         for run in runs:
             run.cancel()

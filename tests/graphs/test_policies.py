@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import FrozenInstanceError, replace
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -118,7 +119,7 @@ def test_the_best_never_gets_worse_from_round_to_round(policy: Policy, salt: int
     kept = [event.best for event in run.of(RoundClosed)]
     scores = [best.score for best in kept if best is not None]
     assert scores == sorted(scores)
-    for before, after in zip(kept, kept[1:], strict=False):
+    for before, after in pairwise(kept):
         assert before is None or after == before or after.score > before.score
 
 

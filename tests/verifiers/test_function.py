@@ -49,7 +49,7 @@ def test_a_verdict_is_taken_as_it_is():
 
 @pytest.mark.parametrize("said", [None, "yes", 2, -0.1, float("nan"), ("yes", "no"), [True], (True, "a", "b")])
 def test_anything_else_is_the_callers_mistake(said: Any):
-    with pytest.raises(UsageError, match="return a bool, a number 0..1 or a Verdict"):
+    with pytest.raises(UsageError, match=r"return a bool, a number 0\.\.1 or a Verdict"):
         judge(lambda answer: said)
 
 

@@ -131,7 +131,7 @@ def test_cancelling_kills_it(tmp_path: Path):
     async def main() -> None:
         shell = Shell(f"echo $$ > {pids}.part; mv {pids}.part {pids}; sleep 300")
         verifying = asyncio.create_task(shell.verify(TASK, reply(TASK, "four"), Everyone()))
-        while not pids.exists():
+        while not pids.exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         verifying.cancel()
         with pytest.raises(asyncio.CancelledError):
