@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from veriloop import Candidate, Limits, Proposal, Result, Search, Task, Verdict, asolve
 from veriloop.core.events import Event, RoundClosed, RoundStarted
-from veriloop.core.messages import Request, Sample
+from veriloop.core.messages import Capabilities, Request, Sample
 from veriloop.core.protocols import Policy
 from veriloop.core.search import Attempt, Finding, Opinion, Segment
 from veriloop.core.seeds import derive
@@ -100,6 +100,32 @@ def test_no_more_replies_are_asked_for_than_the_budget_allows(
 ):
     run = Run(policy, salt, seed, calls, n)
     assert sum(request.n for request in run.model.requests) == run.result.spend.calls <= calls
+
+
+def judges(request: Request, seed: int) -> str:
+    """A proposer, critic and judge that needs its repair turn half of the time."""
+    mended = request.messages[-1].purpose == "instruction"
+    if request.schema is not None and seed % 2 and not mended:
+        return "hm"
+    if "score" in str(request.schema):
+        return json.dumps({"reasons": [], "score": seed % 5 / 5})
+    return says(request, seed)
+
+
+@quick
+@given(policies, seeds, st.integers(0, 12), st.booleans())
+def test_critics_judges_and_their_repairs_are_paid_from_the_same_budget(policy: Policy, seed: int, calls: int, n: bool):
+    model, events = Scripted(judges, capabilities=Capabilities(n=n, schema=True)), list[Event]()
+    limits = Limits(calls=calls)
+    options: dict[str, Any] = {"seed": seed, "journal": False, "on_event": events.append}
+    result = asyncio.run(asolve("What is it?", strategy=policy, model=model, verify="judge", limits=limits, **options))
+    assert sum(request.n for request in model.requests) == result.spend.calls <= calls
+    spent = 0
+    for event in events:
+        if isinstance(event, RoundStarted):
+            assert len(event.proposals) <= calls - spent
+        elif isinstance(event, RoundClosed):
+            spent = event.spend.calls
 
 
 @quick
