@@ -11,6 +11,11 @@ class VeriloopError(Exception):
     """Base of all errors meant for people: one line, what is wrong and what to do."""
 
 
+def told(error: BaseException) -> str:
+    """An error in words: ours as they are, others with the name of their kind."""
+    return str(error) if isinstance(error, VeriloopError) else f"{type(error).__name__}: {error}"
+
+
 class UsageError(VeriloopError):
     """The caller asked for something that cannot be: an unknown name, a missing file, settings that do not parse."""
 

@@ -28,6 +28,6 @@ def resolve(kind: str, name: str, known: Mapping[str, str]) -> Any:
         return load(known[name])
     for entry in entry_points(group=f"veriloop.{kind}", name=name):
         return entry.load()
-    if (":" in name and "." in name.partition(":")[0]) or (":" in name and name.partition(":")[2].isidentifier()):
+    if ":" in name:
         return load(name)
     raise UsageError(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}, or give package.module:Name")

@@ -87,4 +87,4 @@ def _load(file: Path, stamp: int, variables: tuple[str | None, ...]) -> Settings
             ) from error
         raise UsageError(f"setting {where!r} ({file} or VERILOOP_{where.upper()}): {first['msg']}") from error
     except (ValueError, OSError) as error:
-        raise UsageError(f"cannot read the settings file {file}: {error}") from error
+        raise UsageError(f"cannot read the settings ({file}, or a VERILOOP_ variable): {error}") from error

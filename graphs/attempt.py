@@ -11,7 +11,7 @@ from langgraph.types import Command
 
 from ..agents.proposer import executed
 from ..agents.roles import OUTPUTS, messages
-from ..core.errors import BudgetSpent, OutputError
+from ..core.errors import BudgetSpent, JournalMismatch, OutputError, UsageError, told
 from ..core.events import Executed, Proposed
 from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Session
@@ -150,6 +150,10 @@ async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
         verdict = await run.verifier.verify(run.task, candidate, work.desk)
     except BudgetSpent as error:
         verdict = Verdict("unscored", None, (Finding("budget", None, str(error)),), run.verifier.name)
+    except (UsageError, JournalMismatch):
+        raise
+    except Exception as error:  # the candidate is kept: its text was paid for
+        verdict = Verdict("infra_error", None, (Finding("infrastructure", None, told(error)),), run.verifier.name)
     return {"work": replace(work, ended=replace(candidate, verdict=verdict))}
 
 

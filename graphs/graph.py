@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
-from ..core.errors import BudgetSpent, JournalMismatch, UsageError, VeriloopError
+from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
 from .attempt import Work
@@ -37,12 +37,17 @@ class One(TypedDict):
 
 
 async def recall(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    """Ask memory for what earlier tasks taught; recorded, so a resumed run recalls the same."""
+    """Ask memory for what earlier tasks taught; recorded, so a resumed run recalls the same. A memory that fails is
+    noticed and does without."""
     run = runtime.context
     assert run.memory is not None
     found = run.log.get("recall", "")
     if found is None:
-        found = dict(await run.memory.recall(run.task))
+        try:
+            found = dict(await run.memory.recall(run.task))
+        except Exception as error:
+            run.gateway.notice(f"memory recalls nothing: {told(error)}")
+            found = {}
         run.log.put("recall", "", found)
     run.recall(found)
     return {}
@@ -97,8 +102,7 @@ async def _work(run: Run, state: One) -> Attempt | None:
     except (UsageError, JournalMismatch):
         raise
     except Exception as error:
-        why = str(error) if isinstance(error, VeriloopError) else f"{type(error).__name__}: {error}"
-        return broken(proposal, state["round"], why)
+        return broken(proposal, state["round"], told(error))
     finally:
         desk.leave()
         for session in work.sessions.values():
@@ -128,12 +132,17 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
 
 
 async def learn(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
-    """Hand memory the finished search, where a verifier has judged at least one candidate."""
+    """Hand memory the finished search, where a verifier has judged at least one candidate. The answer is not lost when
+    memory fails."""
     run, result = runtime.context, state.get("result")
     assert run.memory is not None
     assert result is not None
     if any(isinstance(a, Candidate) and a.verdict.score is not None for a in result.attempts):
-        await run.memory.learn(run.search(list(result.attempts), state.get("round", 0), result.spend), result.best)
+        search = run.search(list(result.attempts), state.get("round", 0), result.spend)
+        try:
+            await run.memory.learn(search, result.best)
+        except Exception as error:
+            run.gateway.notice(f"memory learned nothing: {told(error)}")
     return {}
 
 

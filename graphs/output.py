@@ -42,7 +42,9 @@ class Output:
             raise ValueError("; ".join(lines)) from error
 
     def typed(self, result: Result) -> Result:
-        """The result with its answer as the wanted type; as it is when the run has no complete answer."""
-        if self.kind is None or result.best is None or not result.best.complete:
+        """The result with its answer as the wanted type; none when not even the best reply was of this type."""
+        if self.kind is None or result.best is None:
             return result
+        if not result.best.complete:
+            return replace(result, answer=None)
         return replace(result, answer=self._adapter.validate_python(result.answer))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..agents.proposer import Proposer
 from ..core.budget import Budget, left
-from ..core.errors import RunFailed
+from ..core.errors import RunFailed, UsageError
 from ..core.events import Emitter, RoundClosed, RoundStarted
 from ..core.journal import RunLog
 from ..core.protocols import Memory, Policy, Session, Tool, Verifier
@@ -112,7 +112,11 @@ class Run:
             return [], f"budget: {gone[0] if gone else self.spent}"
         cut = wanted if room.calls is None else wanted[: room.calls]
         self.cut = self.cut or ("calls" if len(cut) < len(wanted) else "")
-        return [self._named(p, search.round, i) for i, p in enumerate(cut)], ""
+        named = [self._named(p, search.round, i) for i, p in enumerate(cut)]
+        ids = [p.id for p in named] + [a.id for a in search.attempts]
+        if len(set(ids)) < len(ids):
+            raise UsageError("the policy gave two proposals the same id: leave ids empty, or make them unique")
+        return named, ""
 
     def _named(self, proposal: Proposal, round: int, index: int) -> Proposal:
         name = proposal.id or f"{proposal.scope}{round}.{index}"

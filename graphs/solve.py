@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..agents.proposer import Proposer
+from ..agents.roles import OUTPUTS
 from ..core.budget import Budget
 from ..core.errors import CapabilityError, UsageError
 from ..core.events import Emitter, Noticed, RunEnded, RunStarted, Subscriber
@@ -266,7 +267,10 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
             f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model"
         )
     pictures = any(m.images for m in proposer.task.turns)
-    for need in ("proposer", *getattr(policy, "roles", ()), *getattr(verifier, "roles", ())):
+    needs = ("proposer", *getattr(policy, "roles", ()), *getattr(verifier, "roles", ()))
+    if strange := set(models) - {*needs, *OUTPUTS}:
+        raise UsageError(f"no agent plays the role {min(strange)!r}; roles: {', '.join(sorted({*needs, *OUTPUTS}))}")
+    for need in needs:
         plays = models.get(need, main)
         if pictures and not plays.capabilities.images:
             raise CapabilityError(f"{plays.name} reads no pictures, and the task has one; the {need} must")

@@ -41,7 +41,8 @@ class Group:
         try:
             return await seat.reply
         except asyncio.CancelledError:
-            self._seats.remove(seat)
+            if seat in self._seats:
+                self._seats.remove(seat)
             if self._task is None:
                 self.leave()
             elif not self._seats:
@@ -82,6 +83,7 @@ class Group:
                 if len(seats) == 1:
                     raise
                 last = seats.pop()
+                self._seats.remove(last)
                 if not last.reply.done():
                     last.reply.set_exception(error)
 

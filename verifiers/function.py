@@ -7,7 +7,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ..core.errors import UsageError
 from ..core.protocols import Context
@@ -63,6 +63,8 @@ class Function:
             said, message = said[0], str(said[1])  # type: ignore[reportUnknownVariableType]
         if isinstance(said, Verdict):
             return said
+        number: Any = cast(Any, said)
+        said = number.item() if hasattr(number, "item") else number  # numpy's numbers
         if not isinstance(said, (bool, int, float)) or not 0 <= said <= 1:
             raise UsageError(f"verifier {self.name} returned {said!r}: return a bool, a number 0..1 or a Verdict")
         findings = (Finding(self.name, float(said), message),) if message else ()

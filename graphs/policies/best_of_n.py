@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.search import Candidate, Proposal, Search
-from .common import best, perfect
+from .common import best, perfect, positive
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,9 @@ class BestOfN:
     n: int = 8
     temperature: float = 0.7
     early_stop: bool = True
+
+    def __post_init__(self) -> None:
+        positive(n=self.n)
 
     @property
     def at_most(self) -> int:

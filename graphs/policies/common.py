@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...core.errors import UsageError
 from ...core.search import Candidate
+
+
+def positive(**parameters: int) -> None:
+    """Raise ``UsageError`` naming the first parameter that is not at least 1."""
+    for name, value in parameters.items():
+        if value < 1:
+            raise UsageError(f"{name} is {value}: it must be at least 1")
 
 
 def scored(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -9,7 +9,7 @@ from typing import Literal
 from ...agents.prompts import fenced, render
 from ...agents.roles import show
 from ...core.search import Candidate, Proposal, Search
-from .common import best, perfect, worst
+from .common import best, perfect, positive, worst
 
 Feedback = Literal["score", "text", "both", "none"]
 
@@ -29,6 +29,9 @@ class IAD:
     feedback: Feedback = "both"
     early_stop: bool = True
 
+    def __post_init__(self) -> None:
+        positive(rounds=self.rounds, width=self.width)
+
     @property
     def at_most(self) -> int:
         """The most candidates it proposes."""
@@ -36,7 +39,8 @@ class IAD:
 
     def propose(self, search: Search) -> list[Proposal]:
         """The next round, with feedback on the best and the worst of all rounds."""
-        if search.round >= self.rounds or (self.early_stop and perfect(best(search.candidates))):
+        done = len({c.round for c in search.candidates})
+        if done >= self.rounds or (self.early_stop and perfect(best(search.candidates))):
             return []
         top, bottom = best(search.candidates), worst(search.candidates)
         if top is None or bottom is None or self.feedback == "none":

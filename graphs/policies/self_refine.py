@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...agents.prompts import fenced, render
 from ...agents.roles import show
 from ...core.search import Candidate, Opinion, Proposal, Search
-from .common import scored
+from .common import positive, scored
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,9 @@ class SelfRefine:
     n: int = 4
     temperature: float = 0.7
     roles: tuple[str, ...] = ("critic",)
+
+    def __post_init__(self) -> None:
+        positive(n=self.n)
 
     @property
     def at_most(self) -> int:
