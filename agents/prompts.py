@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 
@@ -20,7 +20,7 @@ def _environment() -> Any:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template(name: str) -> Any:
     return _environment().get_template(f"{name}.jinja")
 

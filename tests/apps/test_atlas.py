@@ -93,8 +93,10 @@ def test_values_are_typed_unique_and_lower_case(database: sqlite3.Connection, ta
         for kind, value in zip(declared.values(), row, strict=True):
             assert type(value) is {"text": str, "int": int, "real": float}[kind]
             if isinstance(value, str):
-                assert value.isascii() and value == value.lower().strip() != ""
-                assert "'" not in value and "  " not in value
+                assert value.isascii()
+                assert value == value.lower().strip() != ""
+                assert "'" not in value
+                assert "  " not in value
     if "country_name" in declared:
         assert rows(database, f"SELECT DISTINCT country_name FROM {table}") == [("usa",)]
 
