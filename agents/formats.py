@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..core.task import Task
 from .prompts import render
 
-_FENCE = re.compile(r"```[ \t]*(\w*)[ \t]*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```([^\n`]*)\n(.*?)```", re.DOTALL)
+_LITERAL = re.compile(r"('(?:[^']|'')*')")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class TextFormat:
 
 @dataclass(frozen=True, slots=True)
 class JsonFormat:
-    """Data that satisfies the task's JSON schema (checked by the proposer against the schema's own rules)."""
+    """Data for the task's JSON schema. Whether it fits is checked where the user gave a type (``output=``)."""
 
     name: str = "json"
     tool: str | None = None
@@ -66,8 +68,9 @@ class JsonFormat:
 
     def parse(self, text: str) -> Parsed | None:
         """The first JSON value of the text, fenced or bare; none when there is none."""
-        data = find_json(text)
-        return None if data is None else Parsed(data, json.dumps(data, sort_keys=True))
+        for data in json_values(text):
+            return Parsed(data, json.dumps(data, sort_keys=True))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,14 @@ class SqlFormat:
 
     def parse(self, text: str) -> Parsed | None:
         """The last fenced block or, without one, the text from its first SELECT or WITH on."""
-        blocks = [body for tag, body in _FENCE.findall(text) if tag.lower() in ("", "sql", "sqlite")]
+        blocks = [body for tag, body in _FENCE.findall(text) if tag.strip().lower() in ("", "sql", "sqlite")]
         if blocks:
             sql = blocks[-1]
         else:
             start = re.search(r"\b(select|with)\b", text, re.IGNORECASE)
             sql = text[start.start() :] if start else ""
         sql = sql.strip().rstrip(";").strip()
-        return Parsed(sql, " ".join(sql.lower().split())) if sql else None
+        return Parsed(sql, _sql_key(sql)) if sql else None
 
 
 def format_of(task: Task) -> Format:
@@ -100,18 +103,21 @@ def format_of(task: Task) -> Format:
     return JsonFormat() if task.output_schema is not None else TextFormat()
 
 
-def find_json(text: str) -> Any:
-    """``text`` as JSON, else the first JSON object or array in it, fenced or bare; none when there is none."""
+def _sql_key(sql: str) -> str:
+    """Queries that differ only in case and white space outside of literals share it."""
+    parts = _LITERAL.split(sql)
+    return "".join(part if i % 2 else re.sub(r"\s+", " ", part.lower()) for i, part in enumerate(parts)).strip()
+
+
+def json_values(text: str) -> Iterator[Any]:
+    """``text`` as JSON if it is, then each JSON object or array that begins in it, fenced or bare."""
     decoder = json.JSONDecoder(parse_constant=_refuse)
     blocks = _FENCE.findall(text)
     with contextlib.suppress(ValueError, RecursionError):
-        return decoder.decode((blocks[0][1] if blocks else text).strip())
+        yield decoder.decode((blocks[0][1] if blocks else text).strip())
     for start in [m.start() for m in re.finditer(r"[{\[]", text)][:50]:
-        try:
-            return decoder.raw_decode(text, start)[0]
-        except (ValueError, RecursionError):
-            continue
-    return None
+        with contextlib.suppress(ValueError, RecursionError):
+            yield decoder.raw_decode(text, start)[0]
 
 
 def _refuse(constant: str) -> None:

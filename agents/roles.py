@@ -45,7 +45,7 @@ def messages(role: str, task: Task, parents: Sequence[Attempt], instruction: str
     return (Message("system", render("data")), *task.turns[:-1], asked)
 
 
-def show(candidate: Candidate, limit: int = 1500) -> str:
+def show(candidate: Candidate, limit: int = 6000) -> str:
     """A candidate as a prompt shows it: its artifact and what came of running it, as delimited data."""
     artifact = candidate.artifact if isinstance(candidate.artifact, str) else candidate.text
     shown = fenced(artifact, limit)

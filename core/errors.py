@@ -66,8 +66,9 @@ class JournalMismatch(VeriloopError):
 
 
 class RunFailed(VeriloopError):
-    """A run ended without one usable attempt. ``run_id`` can be resumed once the cause is mended."""
+    """A run ended without one usable attempt. Where a journal was kept (``kept``), it can be resumed by ``run_id``."""
 
-    def __init__(self, message: str, run_id: str) -> None:
+    def __init__(self, message: str, run_id: str, kept: bool = True) -> None:
         super().__init__(message)
         self.run_id = run_id
+        self.kept = kept

@@ -251,6 +251,10 @@ class Journal:
                 os.fsync(self._file)
             self._closed.wait(SYNC_EVERY)
 
+    def abandon(self) -> None:
+        """This is a forked child: the file stays its parent's, and what the child records goes to one of its own."""
+        self.__init__(self.folder)
+
     def close(self) -> None:
         """Bring everything to the disk and unlock the file."""
         with self._guard:

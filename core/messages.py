@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .errors import UsageError
+
 Purpose = Literal["task", "instruction", "reply", "tool"]
 
 
@@ -96,6 +98,12 @@ class Request:
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
     prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 5 or not 0 < self.top_p <= 1 or self.max_tokens < 1:
+            raise UsageError(
+                f"cannot sample at temperature {self.temperature}, top_p {self.top_p}, max_tokens {self.max_tokens}"
+            )
 
     @property
     def n(self) -> int:

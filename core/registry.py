@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
-from .errors import UsageError
+from .errors import UsageError, told
 
 
 def load(dotted: str) -> Any:
-    """Import ``package.module:Name``. Raises ``UsageError`` with what is wrong with the name."""
+    """Import ``package.module:Name``, also from the current folder.
+
+    Raises ``UsageError`` with what is wrong with the name, or what the module raises while it is imported.
+    """
     module, _, attribute = dotted.partition(":")
     try:
-        found: Any = import_module(module)
+        found: Any = _import(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise UsageError(f"cannot load {dotted!r}: {error}; give it as package.module:Name") from error
+    except (Exception, SystemExit) as error:
+        said = " ".join((str(error) if isinstance(error, ImportError) else told(error)).split())
+        raise UsageError(f"cannot load {dotted!r}: {said}; give it as package.module:Name") from error
     return found
+
+
+def _import(module: str) -> ModuleType:
+    """A command's ``sys.path`` lacks the current folder, so what is not found is looked for there too, last of all."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        here = os.getcwd()
+        if error.name != module.partition(".")[0] or here in sys.path:
+            raise
+    sys.path.append(here)
+    try:
+        return import_module(module)
+    finally:
+        sys.path.remove(here)
 
 
 def resolve(kind: str, name: str, known: Mapping[str, str]) -> Any:
@@ -27,7 +49,7 @@ def resolve(kind: str, name: str, known: Mapping[str, str]) -> Any:
     if name in known:
         return load(known[name])
     for entry in entry_points(group=f"veriloop.{kind}", name=name):
-        return entry.load()
+        return load(f"{entry.module}:{entry.attr}")
     if ":" in name:
         return load(name)
     raise UsageError(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}, or give package.module:Name")

@@ -213,7 +213,8 @@ class Result:
     """How a run ended.
 
     ``answer`` is none when the run abstained. ``stopped`` says why it ended: ``passed`` (the policy saw enough),
-    ``done`` (the policy had nothing more to propose), or ``budget: NAME``.
+    ``done`` (the policy had nothing more to propose), ``budget: NAME``, or ``error: …`` (a whole round was lost;
+    the run can be resumed).
     """
 
     run_id: str

@@ -43,13 +43,15 @@ class Task:
     database: str | None = None
     output_schema: Mapping[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
-    id: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.messages, str):
             object.__setattr__(self, "messages", (Message("user", self.messages),))
         else:
             object.__setattr__(self, "messages", tuple(self.messages))
+        for turn in self.turns:
+            if not isinstance(turn, Message):  # type: ignore[reportUnnecessaryIsInstance]
+                raise UsageError(f"{turn!r} is no message: write veriloop.Message('user', 'text')")
         if not self.question.strip():
             raise UsageError("the task has no question: give a user message with text")
         try:

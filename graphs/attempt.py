@@ -17,7 +17,7 @@ from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Session
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, ToolRun, Verdict
 from ..core.seeds import fingerprint
-from ..core.wire import decode, dumps, to_bytes
+from ..core.wire import decode, dumps, encode, to_bytes
 from ..models.ask import ask
 from ..models.gateway import Desk
 from .run import Run
@@ -112,7 +112,7 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
     run, work = runtime.context, state["work"]
     ran, turns = work.ran, work.turns
     for call in work.pending:
-        done = await _act(run, work, call, len(ran))
+        done = await _act(run, work, call, ran)
         ran = (*ran, done)
         turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
     if isinstance(work.ended, Candidate):
@@ -120,9 +120,9 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
     return _go("propose", replace(work, ran=ran, turns=turns))
 
 
-async def _act(run: Run, work: Work, call: ToolCall, ordinal: int) -> ToolRun:
+async def _act(run: Run, work: Work, call: ToolCall, ran: tuple[ToolRun, ...]) -> ToolRun:
     """One tool run, recorded before it is used."""
-    key = f"{work.proposal.id}/{ordinal}"
+    key = f"{work.proposal.id}/{len(ran)}"
     hash = fingerprint(to_bytes(call)).hex() if run.log.active else ""
     found = None if run.log.replaying else run.log.get("tool", key, hash)
     if found is not None:
@@ -131,8 +131,8 @@ async def _act(run: Run, work: Work, call: ToolCall, ordinal: int) -> ToolRun:
         done = ToolRun(call, error=f"there is no tool {call.name!r}; there are: {', '.join(run.tools) or 'none'}")
     else:
         run.budget.take_tool_run()
-        session = await run.session(call.name, work.sessions)
-        done = await session.act(call)
+        session = await run.session(call.name, work.sessions, ran)
+        done = decode(ToolRun, encode(await session.act(call)))  # as plain as it will be read back
         if run.log.active:
             run.log.put("tool", key, done, hash, t=run.budget.seconds)
     run.emit(Executed(run=run.id, id=f"{run.id}/executed/{key}", attempt=work.proposal.id, tool_run=done))

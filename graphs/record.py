@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.errors import UnknownRun, UsageError
 from ..core.journal import Journal, RunLog, read
@@ -29,6 +29,7 @@ def journal_in(folder: Path) -> Journal:
 
     journal = Journal(folder / "journals")
     atexit.register(journal.close)
+    os.register_at_fork(after_in_child=journal.abandon)
     return journal
 
 
@@ -134,6 +135,17 @@ def _unnamed(value: Any) -> bool:
     return value is not None and not isinstance(value, str) and _path(value) is None
 
 
+def _models(said: Mapping[str, str | None], given: Any, run_id: str) -> dict[str, Any]:
+    """The run's models by role, those that were objects given again."""
+    again: Mapping[str, Any] = {}
+    if given is not None:
+        again = cast("Mapping[str, Any]", given) if isinstance(given, Mapping) else {"proposer": given}
+    models = {**said, **again}
+    if missing := [role for role, model in models.items() if model is None]:
+        raise UsageError(f"run {run_id} had a model object as {missing[0]}: resume it with model={{{missing[0]!r}: …}}")
+    return models
+
+
 def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """The parts of a plan from its header, with what the caller gives again in place of what a file cannot hold."""
     missing = [name for name in said["unnamed"] if given.get(name) is None]
@@ -145,7 +157,7 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
     output = said["output"]
     return {
         "strategy": Strategy.of(given.get("strategy") or Strategy(**said["strategy"])),
-        "models": given.get("model") or said["models"],
+        "models": _models(said["models"], given.get("model"), run_id),
         "verify": given.get("verify", said["verify"]),
         "output": given.get("output") or (load(output) if output else None),
         "gold": given.get("gold"),

@@ -12,7 +12,7 @@ from ..core.errors import RunFailed, UsageError
 from ..core.events import Emitter, RoundClosed, RoundStarted
 from ..core.journal import RunLog
 from ..core.protocols import Memory, Policy, Session, Tool, Verifier
-from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Search, Spend, Verdict
+from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Search, Spend, ToolRun, Verdict
 from ..core.seeds import derive, fingerprint
 from ..core.task import Task
 from ..core.wire import decode, encode, to_bytes
@@ -73,7 +73,7 @@ class Run:
         if recorded is None and mine and all(lost(a) for a in mine):
             self.trouble = reason(mine[0])
             if best([a for a in attempts if isinstance(a, Candidate)]) is None:
-                raise RunFailed(self.trouble, self.id)
+                raise RunFailed(self.trouble, self.id, kept=self.log.journal is not None)
             return self.budget.spend
         spend = decode(Spend, recorded["spend"]) if recorded else self.budget.spend
         if recorded is None:
@@ -87,7 +87,7 @@ class Run:
     def _record_closing(self, number: int, mine: list[Attempt], spend: Spend) -> None:
         value = {
             "counted": [a.id for a in mine if not lost(a)],
-            "lost": {a.id: reason(a) for a in mine if lost(a)},
+            "lost": {a.id: encode(a) for a in mine if lost(a)},
             "spend": encode(spend),
             "spent": self.spent,
         }
@@ -147,7 +147,7 @@ class Run:
         found: dict[str, Attempt | None] = {}
         for proposal in proposals:
             if proposal.id in closed["lost"]:
-                found[proposal.id] = broken(proposal, number, closed["lost"][proposal.id])
+                found[proposal.id] = _decoded(proposal, closed["lost"][proposal.id])
             elif proposal.id not in closed["counted"]:
                 found[proposal.id] = None
             elif not self.log.replaying:
@@ -172,7 +172,7 @@ class Run:
         found = self.log.get("attempt", proposal.id, proposal_hash(proposal))
         if found is None:
             return None
-        return decode(Candidate if proposal.role == "proposer" else Opinion, found)
+        return _decoded(proposal, found)
 
     def record(self, attempt: Attempt) -> None:
         """Write an ended attempt to the journal. One lost to infrastructure is not written: it may be tried again."""
@@ -185,11 +185,15 @@ class Run:
         if found.get("prompt"):
             self.proposer = replace(self.proposer, system=f"{self.proposer.system}\n\n{found['prompt']}")
 
-    async def session(self, tool: str, opened: dict[str, Session]) -> Session:
-        """The session of a tool for one attempt, opened on first use."""
+    async def session(self, tool: str, opened: dict[str, Session], ran: tuple[ToolRun, ...]) -> Session:
+        """The session of a tool for one attempt, opened on first use with the actions that were recorded before."""
         if tool not in opened:
-            opened[tool] = await self.tools[tool].open()
+            opened[tool] = await self.tools[tool].open([each.call for each in ran if each.call.name == tool])
         return opened[tool]
+
+
+def _decoded(proposal: Proposal, data: Any) -> Attempt:
+    return decode(Candidate if proposal.role == "proposer" else Opinion, data)
 
 
 def _alike(proposal: Proposal) -> tuple[object, ...]:

@@ -80,6 +80,7 @@ async def asolve(
     task = Task(task) if isinstance(task, str) else task
     if limits is not None:
         task = replace(task, limits=limits)
+    _refuse(task, output, tools, record)
     plan = Plan(
         task=_anywhere(task),
         strategy=Strategy.of(strategy or settings.strategy or default_strategy(task, verify)),
@@ -124,6 +125,19 @@ async def aresume(run_id: str, *, on_event: Subscribers = (), **objects: Any) ->
         log.close()
 
 
+def _refuse(task: object, output: Any, tools: Sequence[object], record: str | Path | None) -> None:
+    """Raise ``UsageError`` for arguments that cannot be, before anything is made of them."""
+    if not isinstance(task, Task) or not isinstance(task.limits, Limits):  # type: ignore[reportUnnecessaryIsInstance]
+        raise UsageError("give a Task or a question, and Limits as limits")
+    if task.database is not None and output is not None:
+        raise UsageError("the answer to a question about a database is its rows: leave output out")
+    for tool in tools:
+        if not isinstance(tool, Tool):
+            raise UsageError(f"{tool!r} is no tool: it needs a spec and an async open(actions)")
+    if record is not None and Path(record).is_dir():
+        raise UsageError(f"cannot record to {record}: it is a folder; name a file")
+
+
 def _anywhere(task: Task) -> Task:
     """The task with an absolute path, so that it can be resumed from another folder."""
     if task.database is None:
@@ -156,8 +170,8 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
     subscribers = (on_event,) if callable(on_event) else on_event
     emit = Emitter(log.run, tuple(cast("Sequence[Subscriber]", subscribers)))
     run = await prepare(plan, log, settings, emit)
-    resumed = bool(log.records)
-    if log.active and not resumed:
+    resumed = bool(log.records) and not log.replaying
+    if log.active and not log.records:
         log.put("run", "", header(plan))
     emit(RunStarted(run=run.id, id=f"{run.id}/run", task=run.task, strategy=plan.strategy.name, resumed=resumed))
     try:
@@ -198,7 +212,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     _refuse_old_tracing()
     policy = plan.strategy.make()
     verifier = _verifier(plan)
-    models = {role: named(m) if isinstance(m, str) else m for role, m in plan.models.items()}
+    models = {role: _model(m) for role, m in plan.models.items()}
     output = Output(plan.output)
     task = plan.task if output.schema is None else replace(plan.task, output_schema=output.schema)
     tools, about = await _tools(task, plan.tools)
@@ -232,6 +246,14 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
         seed=plan.seed,
         memory=plan.memory,
     )
+
+
+def _model(wanted: object) -> Model:
+    if isinstance(wanted, str):
+        return named(wanted)
+    if isinstance(wanted, type) or not isinstance(wanted, Model):
+        raise UsageError(f"{wanted!r} is no model: it needs name, capabilities and an async generate(request)")
+    return wanted
 
 
 def _verifier(plan: Plan) -> Verifier | None:
@@ -285,6 +307,8 @@ def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:
     """Count what the journal says was spent in earlier sittings (a recording's replies count as spent, too)."""
     for record in log.of_kind("model"):
         gateway.count(record.key.split("/")[-2], decode(Reply, record.value))
+    if closed := log.of_kind("closed"):
+        gateway.budget.count_unsettled(max(record.value["spend"]["unsettled"] for record in closed))
     if not log.replaying:
         for _ in log.of_kind("tool"):
             gateway.budget.take_tool_run(replayed=True)

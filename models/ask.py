@@ -76,16 +76,24 @@ def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Messag
 
 
 def read(reply: str, output: type[T]) -> tuple[T | None, list[str]]:
-    """The last JSON value in ``reply`` that is a valid ``output``; else what is wrong with the last one."""
+    """The one valid ``output`` among the JSON values in ``reply``; else what is wrong with the last of them.
+
+    Several valid ones that differ are a fault: a reply may quote what it talks about, and nobody knows which is meant.
+    """
     from pydantic import ValidationError
 
+    found: T | None = None
     faults: list[str] = []
     for text in reversed(_values(reply)):
         try:
-            return output.model_validate_json(text), []
+            value = output.model_validate_json(text)
         except ValidationError as error:
             faults = faults or [_fault(item["loc"], item["msg"]) for item in error.errors()[:MOST_FAULTS]]
-    return None, faults or ["it holds no JSON object"]
+            continue
+        if found is not None and value != found:
+            return None, ["it holds several different answers: give one"]
+        found = value
+    return (None, faults or ["it holds no JSON object"]) if found is None else (found, [])
 
 
 def _fault(place: tuple[int | str, ...], message: str) -> str:

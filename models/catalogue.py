@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
+from ..core.errors import UsageError
 from .embedded import known
+from .openai import OpenAI
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,18 @@ class Line:
 
 def catalogue() -> list[Line]:
     """The embedded models, then the providers."""
-    url, key = os.environ.get("OPENAI_BASE_URL"), os.environ.get("OPENAI_API_KEY")
-    status = f"ready: {url or 'OpenAI'}" if url or key else "set OPENAI_API_KEY, or OPENAI_BASE_URL for another server"
     return [
         *(Line(f"embedded:{name}", "a small model in this package, offline", "ready") for name in known()),
-        Line("openai:MODEL", "any Chat Completions server: OpenAI, vLLM, Ollama, llama.cpp", status),
+        Line("openai:MODEL", "any Chat Completions server: OpenAI, vLLM, Ollama, llama.cpp", _openai()),
         Line("package.module:Class", "your own: name, capabilities, async generate(request)", "import path"),
     ]
+
+
+def _openai() -> str:
+    """Whether the settings would do, and for which server: its address without anything that may be a secret."""
+    try:
+        model = OpenAI("MODEL")
+        model.ready()
+    except UsageError as error:
+        return str(error)
+    return f"ready: {model.address}"

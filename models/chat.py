@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from ..core.errors import UsageError
 from ..core.messages import Image, Message, Request, Sample, ToolCall, Usage
@@ -30,7 +30,10 @@ OUT_OF_RANGE = re.compile(
     r"|maximum|minimum|above|below|non-negative|positive|invalid schema|[<>]=? ?-?\d",
     re.IGNORECASE,
 )
-"""A 400 that says so finds fault with a value; it does not refuse the parameter."""
+"""A 400 that says so finds fault with a value; it does not refuse the parameter, but for n and a schema."""
+NO_USAGE = "reports no usage: tokens are estimated"
+BYTES_PER_TOKEN, TOKENS_PER_PICTURE = 3, 1500
+"""How tokens are estimated that nobody reports; what a model thinks and does not show is not among them."""
 
 
 def body(request: Request, model: str, limit: str, seeded: bool) -> dict[str, Any]:
@@ -96,13 +99,19 @@ def refused_parameter(body: Json, param: object, words: str) -> str | None:
     """Which parameter of ``body`` a 400 refuses, by its ``param`` field or else by what it says."""
     droppable = [name for name in (*KNOBS, *FEATURES) if name in body]
     if isinstance(param, str) and param:
+        param = "response_format" if param.startswith("response_format.") else param
         named = param if param in droppable else None
     else:
         # The name stands alone: not within a word, an escaped newline, or a path such as tools[0].function.
         places = {name: re.search(rf"(?<![\w\\.]){name}(?![\w\[.])", words) for name in droppable}
         found = {name: place.start() for name, place in places.items() if place}
         named = min(found, key=lambda name: found[name], default=None)
-    return None if named != "n" and OUT_OF_RANGE.search(words) else named
+    return None if named not in ("n", "response_format") and finds_fault(words) else named
+
+
+def finds_fault(words: str) -> bool:
+    """Whether a 400 is about the value of a parameter rather than about the parameter."""
+    return OUT_OF_RANGE.search(words) is not None
 
 
 def without(body: Json, name: str) -> dict[str, Any]:
@@ -116,6 +125,14 @@ def without(body: Json, name: str) -> dict[str, Any]:
     return rest
 
 
+def takes_schema(body: Json) -> bool:
+    """Whether the schema in ``body``, if any, is one that OpenAI takes: of an object, without a choice at its root."""
+    if "response_format" not in body:
+        return True
+    schema = body["response_format"]["json_schema"]["schema"]
+    return "$ref" in schema or (schema.get("type") == "object" and "anyOf" not in schema)
+
+
 def _instructed(messages: list[Json], words: str) -> list[Json]:
     last = messages[-1]
     if last["role"] != "user":
@@ -125,11 +142,37 @@ def _instructed(messages: list[Json], words: str) -> list[Json]:
     return [*messages[:-1], {**last, "content": longer}]
 
 
-def usage(data: Json) -> Usage:
-    """The tokens a response reports; zeros where it reports none."""
+def usage(data: Json) -> Usage | None:
+    """The tokens a response reports; none where it leaves out a count, or says that a call took no tokens at all."""
     told = _mapping(data.get("usage"))
+    read, written = told.get("prompt_tokens"), told.get("completion_tokens")
+    if not (_is_count(read) and _is_count(written) and read + written):
+        return None
     cached = _mapping(told.get("prompt_tokens_details")).get("cached_tokens")
-    return Usage(told.get("prompt_tokens") or 0, told.get("completion_tokens") or 0, cached or 0)
+    return Usage(read, written, cached if _is_count(cached) else 0)
+
+
+def estimate(request: Request, samples: Sequence[Sample]) -> Usage:
+    """About the tokens of a call whose server reports none: three bytes a token, 1,500 tokens a picture, at least 1."""
+    pictures = TOKENS_PER_PICTURE * sum(len(message.images) for message in request.messages)
+    asked = [request.schema, *([spec.name, spec.description, spec.parameters] for spec in request.tools)]
+    turns = [[message.text, _calls(message.tool_calls)] for message in request.messages]
+    said = [[sample.text, _calls(sample.tool_calls)] for sample in samples]
+    return Usage(pictures + _tokens([turns, asked]), _tokens(said))
+
+
+def _tokens(value: object) -> int:
+    """The tokens of the texts in ``value``, estimated."""
+    text = json.dumps(value, ensure_ascii=False, default=dict)
+    return max(1, len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
+
+
+def _calls(calls: Sequence[ToolCall]) -> list[object]:
+    return [[call.name, call.arguments] for call in calls]
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and value >= 0
 
 
 def samples(data: Json, stop: Sequence[str]) -> list[Sample]:

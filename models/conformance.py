@@ -16,6 +16,7 @@ from ..core.conformance import Broken, Line, cancelled, expect
 from ..core.errors import CapabilityError
 from ..core.messages import Image, Message, Request, Text, ToolSpec
 from ..core.protocols import Model
+from .chat import NO_USAGE
 
 RED_SQUARE = (
     "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAJ0lEQVR42u3NsQkAAAjAsP7/tF7hIASy"
@@ -139,7 +140,9 @@ async def _images(model: Model) -> str:
 
 
 async def _usage(model: Model) -> str:
-    usage = (await model.generate(_request())).usage
+    reply = await model.generate(_request())
+    usage, estimated = reply.usage, [note for note in reply.notes if note.endswith(NO_USAGE)]
+    expect(not estimated, "; ".join(estimated))
     expect(usage.tokens_in > 0 and usage.tokens_out > 0, f"no tokens counted: {usage}")
     return f"{usage.tokens_in} in, {usage.tokens_out} out"
 

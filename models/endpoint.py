@@ -6,16 +6,29 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar, cast
 from weakref import ref
 
 from ..core.errors import ModelError, TransientModelError
+from ..core.messages import Reply
 
 T = TypeVar("T")
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that an error repeats."""
+
+
+class Incomplete(ModelError):
+    """Some samples came and are paid, the others did not; asking for all of them again would pay twice.
+
+    ``paid`` holds what came. ``unsettled`` counts requests that were sent and never answered.
+    """
+
+    def __init__(self, message: str, paid: Reply, unsettled: int = 0) -> None:
+        super().__init__(message)
+        self.paid = paid
+        self.unsettled = unsettled
 
 
 class PerLoop(Generic[T]):
@@ -68,7 +81,7 @@ class Endpoint:
     model: str
     url: str
     key_setting: str
-    secret: str
+    secret: str = field(repr=False)
 
     def say(self, text: str) -> str:
         """``text`` as one line without the key (a shorter one is a placeholder, not a secret)."""

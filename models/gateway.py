@@ -18,6 +18,7 @@ from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
 from ..core.seeds import fingerprint
 from ..core.wire import decode, dumps, encode, to_bytes
+from .endpoint import Incomplete
 from .prices import Price, price_of
 
 if TYPE_CHECKING:
@@ -87,7 +88,14 @@ class Gateway:
         held = self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
         try:
             reply = await self._persist(model, request)
-        except BaseException:
+        except Incomplete as error:
+            paid = error.paid.usage
+            self.budget.count_unsettled(error.unsettled)
+            self.budget.settle(held, len(error.paid.samples), paid, price.of(paid) if price else None)
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                self.budget.count_unsettled(request.n)
             self.budget.release(held)
             raise
         self.budget.settle(held, request.n, reply.usage, price.of(reply.usage) if price else None)

@@ -119,7 +119,7 @@ def test_the_wheel_runs_the_demo_in_an_empty_environment(tmp_path: Path):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT)
+    run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", ROOT)  # the wheel is built from the sdist
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     wheel = next((tmp_path / "dist").glob("*.whl"))
     run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel)

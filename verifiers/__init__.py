@@ -23,12 +23,25 @@ KNOWN = {
 def make(wanted: Any, gold: Any = None) -> Verifier:
     """The verifier that ``wanted`` stands for: a name, a function, a verifier, or a sequence of them (a chain).
 
-    ``gold`` goes to the one named ``oracle`` and to no other. Raises ``UsageError`` when it stands for none.
+    ``gold`` goes to the one named ``oracle`` and to no other. Raises ``UsageError`` when it stands for none, and when
+    gold is given and nobody is named so.
     """
+    verifier = _make(wanted, gold)
+    if gold is not None and "oracle" not in _names(verifier):
+        raise UsageError("gold is only for the verifier oracle")
+    return verifier
+
+
+def _names(verifier: Verifier) -> set[str]:
+    stages: tuple[Verifier, ...] = getattr(verifier, "stages", ())
+    return {verifier.name}.union(*map(_names, stages))
+
+
+def _make(wanted: Any, gold: Any) -> Verifier:
     if isinstance(wanted, (list, tuple)):
         from .chain import Chain
 
-        return Chain(tuple(make(each, gold) for each in wanted))  # type: ignore[reportUnknownVariableType]
+        return Chain(tuple(_make(each, gold) for each in wanted))  # type: ignore[reportUnknownVariableType]
     if isinstance(wanted, str):
         return _named(wanted, gold)
     if hasattr(wanted, "verify") and hasattr(wanted, "name"):
@@ -48,12 +61,12 @@ def _named(name: str, gold: Any) -> Verifier:
             raise UsageError("verifier 'shell:' has no command: give one, as in shell:./check.sh")
         return Shell(command)
     if "+" in name:
-        return make([part.strip() for part in name.split("+")], gold)
+        return _make([part.strip() for part in name.split("+")], gold)
     if name == "oracle" and gold is None:
         raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
     found: Any = resolve("verifier", name, KNOWN)
     if not inspect.isclass(found):
-        return make(found, gold)
+        return _make(found, gold)
     made: Any = found
     try:
         return made(gold) if name == "oracle" else made()

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.protocols import Context, Verifier
-from ..core.search import Candidate, Finding, Verdict
+from ..core.search import Candidate, Outcome, Verdict
 from ..core.task import Task
+
+GRAVEST: tuple[Outcome, ...] = ("infra_error", "failed", "unscored", "passed")
 
 
 @dataclass(frozen=True)
 class Chain:
     """Passed when all pass. Each stage is worth the same share of the score, and a stage that was not reached is worth
-    nothing, so whoever gets further scores higher. A stage that cannot judge is left out of the sum."""
+    nothing, so whoever gets further scores higher.
+
+    A stage that cannot judge stops nobody, but then nobody passes: the chain is failed if a later stage fails (the
+    silent one left out of the sum), else unscored, with no score.
+    """
 
     stages: tuple[Verifier, ...]
 
@@ -27,20 +33,25 @@ class Chain:
         return tuple(role for stage in self.stages for role in getattr(stage, "roles", ()))
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
-        """Run the stages in order up to the first that does not pass."""
-        findings: list[Finding] = []
-        total, counted, outcome = 0.0, len(self.stages), "unscored"
+        """Run the stages in order up to the first that fails or breaks."""
+        verdicts: list[Verdict] = []
         for stage in self.stages:
-            verdict = await stage.verify(task, candidate, context)
-            findings += verdict.findings
-            if verdict.outcome == "infra_error":
-                return Verdict("infra_error", None, tuple(findings), self.name)
-            if verdict.outcome == "unscored":
-                counted -= 1
-                continue
-            outcome = verdict.outcome
-            total += verdict.score if verdict.score is not None else float(outcome == "passed")
-            if outcome == "failed":
+            verdicts.append(await stage.verify(task, candidate, context))
+            if verdicts[-1].outcome in ("failed", "infra_error"):
                 break
-        score = None if outcome == "unscored" else min(1.0, total / counted)
-        return Verdict(outcome, score, tuple(findings), self.name)
+        findings = tuple(finding for verdict in verdicts for finding in verdict.findings)
+        outcome = _outcome(verdicts)
+        if outcome in ("unscored", "infra_error"):
+            return Verdict(outcome, None, findings, self.name)
+        scores = [_score(verdict) for verdict in verdicts if verdict.outcome != "unscored"]
+        silent = len(verdicts) - len(scores)
+        return Verdict(outcome, min(1.0, sum(scores) / (len(self.stages) - silent)), findings, self.name)
+
+
+def _outcome(verdicts: list[Verdict]) -> Outcome:
+    """The gravest outcome; that of no stages is unscored."""
+    return min((verdict.outcome for verdict in verdicts), key=GRAVEST.index, default="unscored")
+
+
+def _score(verdict: Verdict) -> float:
+    return verdict.score if verdict.score is not None else float(verdict.outcome == "passed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from ..core.errors import UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
+from .threads import in_thread
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Function:
     """Calls ``function(answer)``; parameters named ``task`` or ``candidate`` get those.
 
     It returns a ``Verdict``, a bool (passed or failed), a number 0..1 (passed at 1), or (bool or number, message).
-    Plain functions run in a thread, so they may block. One that raises is an infrastructure error, not a score.
+    Plain functions run in a thread, so they may block; one that blocks past a limit is left behind. One that raises is
+    an infrastructure error, not a score.
     """
 
     function: Callable[..., Any]
@@ -36,7 +37,7 @@ class Function:
         if inspect.iscoroutinefunction(self.function):
             said = await self.function(*args, **kwargs)
         else:
-            said = await asyncio.to_thread(self.function, *args, **kwargs)
+            said = await in_thread(self.function, *args, **kwargs)
         if inspect.isawaitable(said):  # an object with an async __call__
             said = await said
         return self._verdict(said)

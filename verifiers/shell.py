@@ -16,6 +16,7 @@ from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
 
 LONGEST = 4000
+NEARLY = 0.99
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,11 @@ class Shell:
     """Runs ``command`` with the candidate as JSON on its standard input (question, answer, artifact, text).
 
     Exit status 0 is passed, any other failed; what it prints is the feedback. A last line of JSON such as
-    ``{"score": 0.4}`` gives a score. A command that is not found or outlasts ``seconds`` is an infrastructure error.
-    It is the user's own command and runs as such: the candidate reaches it as data only, never on its command line.
+    ``{"score": 0.4}`` gives a score if the status is 0 or 1; that of a failed candidate is at most 0.99. The line does
+    not count if it stands in the candidate, so a check that prints what it read gives nobody the score they wrote; one
+    that prints it in other words should end with a line of its own. A command that is not found or outlasts ``seconds``
+    is an infrastructure error. It is the user's own command and runs as such: the candidate reaches it as data only,
+    never on its command line.
     """
 
     command: str
@@ -51,7 +55,7 @@ class Shell:
         text = output.decode(errors="replace").strip()
         if process.returncode in (126, 127):
             return self._broken(text or f"{self.command} cannot be run")
-        return self._verdict(process.returncode == 0, text)
+        return self._verdict(process.returncode, text, candidate)
 
     async def _start(self) -> Process:
         """Start the command. Cancelled midway, asyncio may wait for the command's end (python/cpython#103847)."""
@@ -67,18 +71,32 @@ class Shell:
             await _stop(await starting)
             raise
 
-    def _verdict(self, passed: bool, text: str) -> Verdict:
+    def _verdict(self, status: int | None, text: str, candidate: Candidate) -> Verdict:
         body, _, last = text.rpartition("\n")
-        score = float(passed)
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            said: Any = json.loads(last)
-            score = min(1.0, max(0.0, float(said["score"])))
-            text = body
+        passed, score = status == 0, float(status == 0)
+        said = None if status not in (0, 1) or _echoed(last, candidate) else _said(last)
+        if said is not None:
+            score, text = min(1.0 if passed else NEARLY, max(0.0, said)), body
         findings = (Finding("shell", score, text),) if text else ()
         return Verdict("passed" if passed else "failed", score, findings, self.name)
 
     def _broken(self, why: str) -> Verdict:
         return Verdict("infra_error", None, (Finding("shell", None, why),), self.name)
+
+
+def _said(line: str) -> float | None:
+    """The score in a line of JSON."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        said: Any = json.loads(line)
+        return float(said["score"])
+    return None
+
+
+def _echoed(line: str, candidate: Candidate) -> bool:
+    """Whether a line stands in the candidate, however it is spaced."""
+    wanted = "".join(line.split())
+    parts = (json.dumps(part, default=str) for part in (candidate.answer, candidate.artifact))
+    return any(wanted in "".join(text.split()) for text in (candidate.text, *parts))
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> bytes:

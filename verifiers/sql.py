@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ..core.task import Task
 from ..tools.sql.runner import SqlRunner
 from ..tools.sql.schema import open_values, read_schema
 from ..tools.sql.tool import run_tool
+from .threads import in_thread
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -50,11 +50,11 @@ async def _findings(task: Task, candidate: Candidate) -> list[Finding]:
     sql = candidate.artifact
     if not isinstance(sql, str) or not sql.strip():
         return [Finding("parses", 0.0, "There is no SQL in the answer: give one SELECT statement.")]
-    tree, fault = await asyncio.to_thread(_parse, sql)
+    tree, fault = await in_thread(_parse, sql)
     if fault:
         return [Finding("parses", 1.0, ""), fault]
     run = _recorded(candidate, sql) or await _execute(task, sql)
-    return await asyncio.to_thread(_judge, task, tree, run)
+    return await in_thread(_judge, task, tree, run)
 
 
 def _parse(sql: str) -> tuple[exp.Query | None, Finding | None]:

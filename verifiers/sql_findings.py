@@ -20,6 +20,7 @@ from ..tools.sql.schema import Schema, Values, bare, show
 UNUSABLE, FAILING, EMPTY, UNKNOWN_VALUE, IMPLAUSIBLE = 0.0, 0.1, 0.3, 0.5, 0.7
 
 MAX_SQL = 20_000
+MAX_NAME = 60
 MAX_LITERALS = 8
 MAX_HOLDERS = 3
 MAX_PREVIEW = 300
@@ -83,7 +84,7 @@ def _nearest_names(error: str, schema: Schema) -> str:
     found = _UNKNOWN.search(error)
     if not found:
         return ""
-    kind, name = found[1], found[2].rpartition(".")[2]
+    kind, name = found[1], found[2].rpartition(".")[2][:MAX_NAME]
     if kind == "no such table":
         known = {table.name.lower(): table.name for table in schema.tables}
         near = get_close_matches(name.lower(), known, 3) or sorted(known)[:10]
@@ -92,7 +93,8 @@ def _nearest_names(error: str, schema: Schema) -> str:
         verb = "Say which one is meant" if kind.startswith("ambiguous") else "It is a column of"
         return f" {verb}: {', '.join(f'{bare(table)}.{bare(name)}' for table in holders[:6])}."
     columns = {column.name.lower(): column.name for table in schema.tables for column in table.columns}
-    near = [f"{t}.{columns[key]}" for key in get_close_matches(name.lower(), columns, 3) for t in schema.holders(key)]
+    keys = get_close_matches(name.lower(), columns, 3)
+    near = [f"{bare(table)}.{bare(columns[key])}" for key in keys for table in schema.holders(key)]
     return f" The nearest columns: {', '.join(near[:6])}." if near else ""
 
 
@@ -122,7 +124,7 @@ def known_values(tree: exp.Query, schema: Schema, values: Values) -> Finding:
 
 
 def _instead(schema: Schema, values: Values, table: str, column: str, text: str) -> str:
-    said = f"{show(text)} is not a {table}.{column}"
+    said = f"{show(text)} is not a {bare(table)}.{bare(column)}"
     near = values.nearest(table, column, text)
     if near and near.strip().lower() == text.strip().lower():
         return f"{said}; it is written {show(near)}"
@@ -136,7 +138,7 @@ def _holders(schema: Schema, values: Values, text: str) -> list[str]:
     found: list[str] = []
     for table, column in names:
         if len(found) < MAX_HOLDERS and values.has(table, column, text):
-            found.append(f"{table}.{column}")
+            found.append(f"{bare(table)}.{bare(column)}")
     return found
 
 

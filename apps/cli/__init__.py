@@ -27,7 +27,8 @@ def main() -> None:
     try:
         app()
     except RunFailed as error:
-        _fail(f"{error} (nothing is lost: veriloop runs resume {error.run_id})")
+        kept = f" (nothing is lost: veriloop runs resume {error.run_id})" if error.kept else ""
+        _fail(f"{error}{kept}")
     except VeriloopError as error:
         _fail(str(error))
     except BrokenPipeError:
@@ -36,5 +37,6 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    typer.echo(f"veriloop: {' '.join(message.split())}", err=True)
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
+    typer.echo(f"veriloop: {line}", err=True)
     sys.exit(2)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from veriloop.core.settings import Settings
     from veriloop.memory.info import RunInfo
 
@@ -40,9 +42,7 @@ def list_command(
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 20, json_: Json = False
 ) -> None:
     """The newest runs, newest first."""
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import clip, spent, table
+    from veriloop.apps.cli.show import clip, console, spent, table
     from veriloop.core.wire import encode
     from veriloop.memory.runs import list_runs, where
 
@@ -55,17 +55,15 @@ def list_command(
     for info in infos:
         when = info.created.astimezone().strftime("%Y-%m-%d %H:%M")
         shown.add_row(info.id, when, info.status, info.strategy, clip(info.question, 60), spent(info.spend))
-    console = Console()
-    console.print(shown if infos else "no runs yet")
-    console.print(where(settings), style="dim")
+    out = console()
+    out.print(shown if infos else "no runs yet")
+    out.print(where(settings), style="dim")
 
 
 @app.command()
 def show(run: RunId, json_: Json = False) -> None:
     """How a run went: every attempt, its verdict and what refined what."""
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import attempt
+    from veriloop.apps.cli.show import attempt, console
     from veriloop.core.wire import encode
     from veriloop.memory.info import attempts_of
     from veriloop.memory.runs import find
@@ -75,25 +73,23 @@ def show(run: RunId, json_: Json = False) -> None:
     if json_:
         typer.echo(json.dumps({**encode(info), "attempts": [encode(each) for each in attempts]}))
         return
-    console = Console()
-    _head(console, info)
+    out = console()
+    _head(out, info)
     number = -1
     for each in attempts:
         if each.round != number:
             number = each.round
-            console.rule(f"[bold]round {number + 1}", align="left", style="dim")
-        console.print(attempt(each))
+            out.rule(f"round {number + 1}", align="left", style="dim")
+        out.print(attempt(each))
     if info.status == "unfinished":
-        console.print(f"\nnot finished; go on with: veriloop runs resume {info.id}")
+        out.print(f"\nnot finished; go on with: veriloop runs resume {info.id}")
 
 
-def _head(console: object, info: RunInfo) -> None:
-    from rich.console import Console
+def _head(out: Console, info: RunInfo) -> None:
     from rich.text import Text
 
-    from veriloop.apps.cli.show import spent
+    from veriloop.apps.cli.show import clip, spent
 
-    assert isinstance(console, Console)
     lines = [
         ("question", info.question),
         ("run", f"{info.id} · {info.created.astimezone():%Y-%m-%d %H:%M:%S}"),
@@ -103,7 +99,7 @@ def _head(console: object, info: RunInfo) -> None:
         ("spent", spent(info.spend)),
     ]
     for name, value in lines:
-        console.print(Text.assemble((f"{name:9}", "bold"), value))
+        out.print(Text.assemble((f"{name:9}", "bold"), clip(value)))
 
 
 @app.command()
@@ -113,13 +109,13 @@ def resume(
     json_: Json = False,
 ) -> None:
     """Go on with a run that was cut off. Calls that were recorded are not paid again."""
-    from veriloop.apps.cli.solve import finish, watching
+    from veriloop.apps.cli.solve import Watch, finish
     from veriloop.core.settings import load
     from veriloop.graphs.solve import aresume
     from veriloop.memory.runs import find
 
     name = find(load(), run)[0].id
-    watch = watching(json_)
+    watch = Watch(json_)
     finish(watch.over(aresume(name, gold=gold, on_event=watch)), json_)
 
 

@@ -21,6 +21,11 @@ MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "unscored": ("·"
 LINES = 6
 
 
+def console(quiet: bool = False) -> Console:
+    """A console that takes text as it is: what users and models write is no markup."""
+    return Console(markup=False, quiet=quiet)
+
+
 class Watcher:
     """Shows a run's rounds as they happen: candidates, scores, feedback; below them spend and time left."""
 
@@ -53,17 +58,16 @@ class Watcher:
         self._seen.add(event.id)
         if isinstance(event, RunStarted):
             self.run_id = event.run
-            self.console.print(
-                f"[dim]run {event.run} · strategy {event.strategy}{' · resumed' if event.resumed else ''}"
-            )
+            resumed = " · resumed" if event.resumed else ""
+            self.console.print(f"run {event.run} · strategy {event.strategy}{resumed}", style="dim")
         elif isinstance(event, RoundStarted):
             self._working = len(event.proposals)
-            self.console.rule(f"[bold]round {event.round + 1}", align="left", style="dim")
+            self.console.rule(f"round {event.round + 1}", align="left", style="dim")
         elif isinstance(event, AttemptEnded):
             self._ended, self._working, self._spend = self._ended + 1, self._working - 1, event.spend
             self.console.print(attempt(event.attempt))
         elif isinstance(event, Noticed):
-            self.console.print(Text(f"  {event.text}", style="yellow"))
+            self.console.print(Text(f"  {clip(event.text)}", style="yellow"))
         elif isinstance(event, RunEnded):
             self._working = 0
 
@@ -113,7 +117,7 @@ def answer(result: Result) -> Any:
     by = f" by {verdict.verifier}" if verdict.verifier else ""
     lines: list[Any] = [Text.assemble(("Answer  ", "bold"), (value(result), "bold cyan"))]
     if isinstance(result.best, Candidate) and result.best.tool_runs and isinstance(result.best.artifact, str):
-        lines.append(Text.assemble(("From    ", "bold"), result.best.artifact))
+        lines.append(Text.assemble(("From    ", "bold"), clip(result.best.artifact)))
     score = "" if verdict.score is None else f" {verdict.score:.2f}"
     origin = f" · candidate {result.best.id} of {len(result.candidates)}" if result.best else ""
     lines.append(Text.assemble(("Verdict ", "bold"), (f"{mark} {verdict.outcome}{score}{by}", colour), (origin, "dim")))

@@ -83,39 +83,38 @@ def solve(
         journal=journal,
         record=record,
         replay=replay,
-        on_event=(watch := _Watch(json_, chosen, max_seconds)),
+        on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal)),
     )
     finish(watch.over(work), json_)
 
 
 def finish(result: Result, as_json: bool) -> None:
     """Print the answer; exit 1 where none passed."""
-    from rich.console import Console
-
     from veriloop.apps.cli import show
     from veriloop.core.wire import encode
 
     if as_json:
         typer.echo(json.dumps({**encode(result), "answer": encode(result.answer), "outcome": result.verdict.outcome}))
     else:
-        Console().print(show.answer(result))
+        show.console().print(show.answer(result))
     if result.best is None or result.verdict.outcome in ("failed", "infra_error"):
         raise typer.Exit(1)
 
 
-class _Watch:
+class Watch:
     """Shows a run while it works: on the terminal, or (for ``--json``) not at all."""
 
-    def __init__(self, quiet: bool, strategy: Strategy | None = None, seconds: float | None = None) -> None:
+    def __init__(
+        self, quiet: bool, strategy: Strategy | None = None, seconds: float | None = None, kept: bool = True
+    ) -> None:
         self._watcher: Any = None
+        self._kept = kept
         self.run_id = ""
         if not quiet:
-            from rich.console import Console
-
-            from veriloop.apps.cli.show import Watcher
+            from veriloop.apps.cli.show import Watcher, console
 
             at_most = getattr(strategy.make(), "at_most", None) if strategy else None
-            self._watcher = Watcher(Console(), at_most, seconds)
+            self._watcher = Watcher(console(), at_most, seconds)
 
     def __call__(self, event: Any) -> None:
         self.run_id = event.run
@@ -130,11 +129,9 @@ class _Watch:
             with self._watcher:
                 return asyncio.run(work)
         except KeyboardInterrupt:
-            typer.echo(f"veriloop: interrupted; go on with: veriloop runs resume {self.run_id}", err=True)
+            hint = f"; go on with: veriloop runs resume {self.run_id}" if self._kept and self.run_id else ""
+            typer.echo(f"veriloop: interrupted{hint}", err=True)
             raise typer.Exit(130) from None
-
-
-watching = _Watch
 
 
 def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:
@@ -175,9 +172,7 @@ def demo(
 
 def models(json_: Json = False) -> None:
     """Show the models that can be named."""
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import table
+    from veriloop.apps.cli.show import console, table
     from veriloop.models.catalogue import catalogue
 
     lines = catalogue()
@@ -187,7 +182,7 @@ def models(json_: Json = False) -> None:
     shown = table("name", "what", "status")
     for line in lines:
         shown.add_row(line.name, line.what, line.status)
-    Console().print(shown)
+    console().print(shown)
 
 
 strategies = typer.Typer(help="The ways to search.", invoke_without_command=True)
@@ -198,9 +193,7 @@ def list_strategies(context: typer.Context, json_: Json = False) -> None:
     """Show the strategies that can be named."""
     if context.invoked_subcommand:
         return
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import table
+    from veriloop.apps.cli.show import console, table
     from veriloop.graphs.strategies import describe_all
 
     found = describe_all()
@@ -212,7 +205,7 @@ def list_strategies(context: typer.Context, json_: Json = False) -> None:
         shown.add_row(
             each["name"], each["summary"], ", ".join(f"{p['name']}={p['default']}" for p in each["parameters"])
         )
-    Console().print(shown)
+    console().print(shown)
 
 
 @strategies.command("show")
@@ -220,18 +213,17 @@ def show_strategy(
     name: Annotated[str, typer.Argument(help="The strategy.", autocompletion=_complete_strategies)], json_: Json = False
 ) -> None:
     """Show what a strategy does and its parameters."""
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import table
+    from veriloop.apps.cli.show import console, table
     from veriloop.graphs.strategies import describe
 
     found = describe(name)
     if json_:
         typer.echo(json.dumps(found))
         return
-    console = Console()
-    console.print(f"[bold]{found['name']}[/]\n\n{found['about']}\n")
+    out = console()
+    out.print(found["name"], style="bold")
+    out.print(f"\n{found['about']}\n")
     shown = table("parameter", "default", "kind")
     for each in found["parameters"]:
         shown.add_row(each["name"], str(each["default"]), each["kind"])
-    console.print(shown)
+    out.print(shown)

@@ -18,44 +18,42 @@ QUESTIONS = (
     "how many people live in the largest city of colorado?",
     "which mountains in alaska are higher than 5000 meters?",
     "what is the longest river that runs through texas?",
-    "name the states that border the state with the smallest population density",
+    "which states border the state with the highest population density?",
 )
 DATABASE = Path("atlas.sqlite")
 
 
 def run_demo(as_json: bool, seed: int) -> None:
     """Build the database where it is missing, then answer every question; a table at the end."""
-    from rich.console import Console
-
-    from veriloop.apps.cli.show import Watcher, answer
+    from veriloop.apps.cli.show import Watcher, answer, console
     from veriloop.core.task import Task
     from veriloop.graphs.solve import asolve
 
-    console = Console(quiet=as_json)
+    out = console(quiet=as_json)
     if not DATABASE.exists():
         atlas.build(DATABASE)
-        console.print(f"built {DATABASE}: states, cities, rivers, borders, peaks, lakes and roads of the United States")
+        out.print(f"built {DATABASE}: states, cities, rivers, borders, peaks, lakes and roads of the United States")
 
     async def all_of_them() -> list[tuple[str, Any]]:
         results: list[tuple[str, Any]] = []
         for question in QUESTIONS:
-            console.print(f"\n[bold]{question}")
-            with Watcher(console, at_most=8) as watcher:
+            out.print(f"\n{question}", style="bold")
+            with Watcher(out, at_most=8) as watcher:
                 task = Task(question, database=str(DATABASE))
                 result = await asolve(task, strategy="iad", model="embedded:sql", seed=seed, on_event=watcher)
-            console.print(answer(result))
+            out.print(answer(result))
             results.append((question, result))
         return results
 
     started = time.monotonic()
     results = asyncio.run(all_of_them())
-    _summary(console, results, time.monotonic() - started)
+    _summary(out, results, time.monotonic() - started)
     if as_json:
         found = [{"question": q, "answer": r.answer, "outcome": r.verdict.outcome, "run": r.run_id} for q, r in results]
         typer.echo(json.dumps(found))
 
 
-def _summary(console: Any, results: list[tuple[str, Any]], seconds: float) -> None:
+def _summary(out: Any, results: list[tuple[str, Any]], seconds: float) -> None:
     from veriloop.apps.cli.show import MARKS, table, value
 
     shown = table("question", "answer", "verdict", "candidates", "run")
@@ -63,9 +61,9 @@ def _summary(console: Any, results: list[tuple[str, Any]], seconds: float) -> No
         mark = MARKS[result.verdict.outcome][0]
         count = str(len(result.candidates))
         shown.add_row(question, value(result)[:120], f"{mark} {result.verdict.outcome}", count, result.run_id)
-    console.rule("[bold]what was asked", align="left", style="dim")
-    console.print(shown)
-    console.print(
+    out.rule("what was asked", align="left", style="dim")
+    out.print(shown)
+    out.print(
         f"\n{len(results)} questions in {seconds:.1f} s, no network used. A passed verdict means that the query runs "
         "and its result is plausible, not that it is right.\n"
         "See how an answer was reached: veriloop runs show RUN\n"

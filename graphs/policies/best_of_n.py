@@ -14,6 +14,7 @@ class BestOfN:
 
     n: int = 8
     temperature: float = 0.7
+    max_tokens: int = 1024
     early_stop: bool = True
 
     def __post_init__(self) -> None:
@@ -26,7 +27,8 @@ class BestOfN:
 
     def propose(self, search: Search) -> list[Proposal]:
         """All at once, then nothing more."""
-        return [] if search.attempts else [Proposal(temperature=self.temperature) for _ in range(self.n)]
+        plan = Proposal(temperature=self.temperature, max_tokens=self.max_tokens)
+        return [] if search.attempts else [plan] * self.n
 
     def select(self, search: Search) -> Candidate | None:
         """The best by score; the first among equals."""

@@ -26,8 +26,9 @@ def best(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def worst(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The first candidate with the lowest score."""
-    return min(scored(candidates), key=lambda c: c.score, default=None)
+    """The first candidate with the lowest score; one that could not be scored is not the worst."""
+    judged = [c for c in scored(candidates) if c.verdict.score is not None]
+    return min(judged, key=lambda c: c.score, default=None)
 
 
 def perfect(candidate: Candidate | None) -> bool:

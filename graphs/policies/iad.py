@@ -26,6 +26,7 @@ class IAD:
     rounds: int = 4
     width: int = 2
     temperature: float = 0.7
+    max_tokens: int = 1024
     feedback: Feedback = "both"
     early_stop: bool = True
 
@@ -44,11 +45,15 @@ class IAD:
             return []
         top, bottom = best(search.candidates), worst(search.candidates)
         if top is None or bottom is None or self.feedback == "none":
-            return [Proposal(temperature=self.temperature) for _ in range(self.width)]
+            return [self._plan()] * self.width
         parents = (top.id,) if bottom.key == top.key else (top.id, bottom.id)
         instruction = self._instruction(top, bottom)
-        plan = Proposal(parents=parents, instruction=instruction, temperature=self.temperature)
-        return [plan] * self.width
+        return [self._plan(parents, instruction)] * self.width
+
+    def _plan(self, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
+        return Proposal(
+            parents=parents, instruction=instruction, temperature=self.temperature, max_tokens=self.max_tokens
+        )
 
     def _instruction(self, top: Candidate, bottom: Candidate) -> str:
         same = bottom.key == top.key
@@ -86,8 +91,6 @@ class IAD:
 
 def in_words(score: float) -> str:
     """A score as a sentence (a bare number in the prompt is reported to help little)."""
-    if score < 0:
-        return "It could not be scored."
     for bound, words in ((0.05, "It is not usable at all"), (0.35, "It is poor"), (0.7, "It is partly right")):
         if score < bound:
             return f"{words} (score {score:.2f} of 1)."

@@ -16,6 +16,7 @@ class SelfRefine:
 
     n: int = 4
     temperature: float = 0.7
+    max_tokens: int = 1024
     roles: tuple[str, ...] = ("critic",)
 
     def __post_init__(self) -> None:
@@ -30,7 +31,7 @@ class SelfRefine:
         """A critic for the newest candidate, or a candidate for the newest critique."""
         last = search.attempts[-1] if search.attempts else None
         if last is None:
-            return [Proposal(temperature=self.temperature)]
+            return [self._plan()]
         if isinstance(last, Candidate):
             lost = last.verdict.outcome == "infra_error"
             return [] if lost or len(search.candidates) >= self.n else [self._critic(last)]
@@ -45,7 +46,12 @@ class SelfRefine:
         previous = search.candidates[-1]
         words = "\n".join([*critique.value["problems"], critique.value["advice"]])
         instruction = render("refine", previous=show(previous), critique=fenced(words))
-        return [Proposal(parents=(previous.id, critique.id), instruction=instruction, temperature=self.temperature)]
+        return [self._plan((previous.id, critique.id), instruction)]
+
+    def _plan(self, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
+        return Proposal(
+            parents=parents, instruction=instruction, temperature=self.temperature, max_tokens=self.max_tokens
+        )
 
     def select(self, search: Search) -> Candidate | None:
         """The last candidate that is an answer at all."""

@@ -13,6 +13,7 @@ class Single:
     """One proposal at ``temperature`` (0 = the model's most likely answer)."""
 
     temperature: float = 0.0
+    max_tokens: int = 1024
 
     @property
     def at_most(self) -> int:
@@ -21,7 +22,7 @@ class Single:
 
     def propose(self, search: Search) -> list[Proposal]:
         """The one proposal, then nothing more."""
-        return [] if search.attempts else [Proposal(temperature=self.temperature)]
+        return [] if search.attempts else [Proposal(temperature=self.temperature, max_tokens=self.max_tokens)]
 
     def select(self, search: Search) -> Candidate | None:
         """The one candidate."""

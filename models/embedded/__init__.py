@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.errors import UsageError
+from ...core.errors import ModelError, UsageError
 from ...core.messages import Capabilities, Message, Reply, Request, Sample, Usage
 from ..capabilities import refuse
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 HERE = Path(__file__).parent
+NUCLEUS = 0.95
+"""The widest nucleus: what lies outside is what smoothed labels give to every token."""
 
 
 def known() -> list[str]:
@@ -46,14 +48,17 @@ class Embedded:
                 prompt=prompt,
                 prefix=request.prefix,
                 temperature=request.temperature,
-                top_p=request.top_p,
+                top_p=min(request.top_p, NUCLEUS),
                 max_tokens=request.max_tokens,
                 stop=request.stop,
                 seed=seed,
             )
             for seed in request.seeds
         ]
-        texts = await self._engine.generate(jobs)
+        try:
+            texts = await self._engine.generate(jobs)
+        except ValueError as error:
+            raise ModelError(f"{self.name} cannot answer this: {error}") from error
         samples = tuple(Sample(t.text, logprob=t.logprob, finish=t.finish) for t in texts)
         return Reply(samples, Usage(texts[0].prompt_tokens, sum(t.completion_tokens for t in texts)))
 

@@ -126,22 +126,23 @@ class _Ticket:
 def sample(
     logits: Floats, banned: NDArray[np.bool_], temperature: float, top_p: float, random: np.random.Generator
 ) -> tuple[int, float]:
-    """A token and its log-probability at temperature 1, banned tokens left out."""
+    """A token and its log-probability at temperature 1, banned tokens left out.
+
+    The nucleus (``top_p``) is that of temperature 1, and only within it does the temperature spread: a model trained
+    with smoothed labels gives every token a little, which a high temperature would otherwise make noise of.
+    """
     scores = np.where(banned, -np.inf, logits.astype(np.float64))
     scores = scores - scores.max()
     logprobs = scores - np.log(np.exp(scores).sum())
     if temperature <= 0:
         token = int(np.argmax(scores))
         return token, float(logprobs[token])
-    weights = np.asarray(np.exp(scores / temperature), dtype=np.float64)
-    order = np.asarray((-weights).argsort(kind="stable"), dtype=np.int64)
-    heap = np.asarray(np.cumsum(weights[order]), dtype=np.float64)
-    heap /= heap[-1]
-    last = int(np.searchsorted(heap, min(1.0, max(0.0, top_p)))) if top_p < 1 else len(heap) - 1
-    heap = heap[: last + 1]
+    order = np.asarray((-scores).argsort(kind="stable"), dtype=np.int64)
+    heap = np.asarray(np.cumsum(np.exp(logprobs[order])), dtype=np.float64)
+    kept = order[: int(heap.searchsorted(top_p * float(heap[-1]))) + 1]
+    heap = np.asarray(np.cumsum(np.exp(scores[kept] / temperature)), dtype=np.float64)
     drawn = float(random.random()) * float(heap[-1])
-    at = min(int(heap.searchsorted(drawn, side="right")), last)
-    token = int(order[at])
+    token = int(kept[min(int(heap.searchsorted(drawn, side="right")), len(kept) - 1)])
     return token, float(logprobs[token])
 
 

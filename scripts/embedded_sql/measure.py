@@ -134,6 +134,13 @@ def measure(engine: Any, rows: list[dict[str, Any]], databases: Any, arguments: 
     written = asyncio.run(answers(engine, [row["question"] for row in rows], arguments))
     seconds = time.time() - began
     single, covered, sampled, kinds = [], [], [], {}
+    golds = [(databases(row), row.get("gold_sql") or row.get("sql")) for row in rows]
+    found_rows = [execute(database, gold) for database, gold in golds]
+    filled = [bool(result) for result in found_rows]
+    chance = [
+        right(*golds[at - 1], greedy) if golds[at - 1][0] is golds[at][0] else False
+        for at, (greedy, *_) in enumerate(written)
+    ]
     for row, (greedy, *samples) in zip(rows, written, strict=True):
         database, gold = databases(row), row.get("gold_sql") or row.get("sql")
         single.append(right(database, gold, greedy))
@@ -151,7 +158,16 @@ def measure(engine: Any, rows: list[dict[str, Any]], databases: Any, arguments: 
         "top_p": arguments.top_p,
         "seed": arguments.seed,
     }
-    for name, hits in (("greedy", single), ("covered", covered), ("sampled", sampled)):
+    found["gold_fails"] = sum(result is None for result in found_rows)
+    found["gold_empty"] = sum(result == [] for result in found_rows)
+    parts = {
+        "greedy": single,
+        "greedy_where_gold_has_rows": [hit for hit, rows_there in zip(single, filled, strict=True) if rows_there],
+        "greedy_answers_to_the_question_before": chance,
+        "covered": covered,
+        "sampled": sampled,
+    }
+    for name, hits in parts.items():
         if hits:
             low, high = interval(hits, arguments.seed)
             found[name] = round(sum(hits) / len(hits), 4)
@@ -174,8 +190,8 @@ def main() -> None:
     parser.add_argument("--failures", action="store_true", help="show the development questions that greedy got wrong")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "embedded" / "sql")
     parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--temperature", type=float, default=0.8)
-    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=0.9)
+    parser.add_argument("--top-p", type=float, default=0.95)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

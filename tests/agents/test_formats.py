@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriloop import Task
-from veriloop.agents.formats import JsonFormat, SqlFormat, TextFormat, find_json, format_of
+from veriloop.agents.formats import JsonFormat, SqlFormat, TextFormat, format_of, json_values
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 data = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10)
@@ -23,16 +23,16 @@ def test_the_format_follows_from_the_task():
     assert format_of(Task("q")) == TextFormat()
 
 
-@given(data.filter(lambda value: value is not None))
+@given(data)
 def test_any_json_is_found_alone_and_in_a_fence(value: Any):
     text = json.dumps(value)
-    assert find_json(f" {text}\n") == value
-    assert find_json(f"Here it is:\n```json\n{text}\n```\nDone.") == value
+    assert next(json_values(f" {text}\n")) == value
+    assert next(json_values(f"Here it is:\n```json\n{text}\n```\nDone.")) == value
 
 
 @given(containers)
 def test_an_object_or_array_is_found_in_prose(value: Any):
-    assert find_json(f"The answer, as asked: {json.dumps(value)} and that is all.") == value
+    assert next(json_values(f"The answer, as asked: {json.dumps(value)} and that is all.")) == value
 
 
 @given(st.text())

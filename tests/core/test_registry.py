@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import EntryPoint
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -52,8 +53,40 @@ def test_what_is_wrong_with_a_name_is_said_in_one_line(name: str, line: str):
     assert "\n" not in str(refused.value)
 
 
-def test_what_a_module_raises_while_it_is_imported_is_the_authors(tmp_path: Any, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / "half_written_module.py").write_text("1 / 0")
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def check(:", "SyntaxError: invalid syntax (half_written.py, line 1)"),
+        ("{}['colour']", "KeyError: 'colour'"),
+        ("raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import not_there_at_all", "No module named 'not_there_at_all'"),
+    ],
+)
+def test_what_a_module_raises_while_it_is_imported_is_told_in_one_line(
+    source: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "half_written.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ZeroDivisionError):
-        load("half_written_module:check")
+    entry = EntryPoint("theirs", "half_written:check", "veriloop.verifier")
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [entry])  # type: ignore[reportUnknownLambdaType]
+    for call in (lambda: load("half_written:check"), lambda: resolve("verifier", "theirs", KNOWN)):
+        with pytest.raises(UsageError) as refused:
+            call()
+        assert str(refused.value).startswith(f"cannot load 'half_written:check': {said}")
+        assert "\n" not in str(refused.value)
+
+
+def test_a_module_in_the_current_folder_is_found_and_shadows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "my_own_checks.py").write_text("from my_own_helper import yes as check")
+    (tmp_path / "my_own_helper.py").write_text("def yes(answer): return True")
+    (tmp_path / "json.py").write_text("loads = None")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(tmp_path))])
+    before = list(sys.path)
+    assert load("my_own_checks:check")("four")
+    assert load("json:loads") is json.loads
+    with pytest.raises(UsageError, match="No module named 'my_own_nothing'"):
+        load("my_own_nothing:check")
+    assert sys.path == before

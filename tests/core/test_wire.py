@@ -48,8 +48,8 @@ request = st.builds(
     messages=several(message),
     seeds=several(count),
     temperature=unit,
-    top_p=unit,
-    max_tokens=count,
+    top_p=st.floats(0.01, 1),
+    max_tokens=st.integers(1, 2**40),
     stop=several(words),
     tools=several(tool_spec),
     schema=some(records),
@@ -64,7 +64,7 @@ limits = st.builds(
 )
 question = st.builds(Message, st.just("user"), words.map("q".__add__))
 task = st.builds(Task, several(message).flatmap(lambda told: question.map(lambda q: (*told, q))), some(words),
-                 some(records), limits, words)  # fmt: skip
+                 some(records), limits)  # fmt: skip
 proposal = st.builds(
     Proposal,
     id=words,

@@ -262,8 +262,12 @@ def test_feedback_none_is_the_same_loop_without_a_word():
     assert IAD(feedback="none").propose(seen(BAD, GOOD))[0].parents == ()
 
 
-def test_an_unscored_best_is_said_to_be_unscored():
-    assert "It could not be scored." in instruction("score", candidate("a", None), candidate("b", None))
+def test_where_nothing_was_scored_there_is_nothing_to_say():
+    assert instruction("score", candidate("a", None), candidate("b", None)) == ""
+
+
+def test_what_could_not_be_scored_is_not_called_the_worst():
+    assert "Worst answer so far" not in instruction("score", candidate("a", 0.4), candidate("b", None))
 
 
 def test_what_a_model_wrote_cannot_pass_for_the_prompts_own_words():

@@ -94,5 +94,12 @@ def test_every_known_strategy_describes_itself():
 
 def test_a_description_holds_the_parameters_with_their_defaults():
     found = {parameter["name"]: parameter["default"] for parameter in describe("iad")["parameters"]}
-    assert found == {"rounds": 4, "width": 2, "temperature": 0.7, "feedback": "both", "early_stop": True}
+    assert found == {
+        "rounds": 4,
+        "width": 2,
+        "temperature": 0.7,
+        "max_tokens": 1024,
+        "feedback": "both",
+        "early_stop": True,
+    }
     assert "arXiv 2504.01931" in describe("iad")["about"]

@@ -113,13 +113,14 @@ def test_an_empty_reply_is_repaired_too():
         '```json\n{"score": 0.25}\n```',
         '```\n{"score": 0.25}\n```',
         'I think {so}. See [1].\n```json\n{"score": 0.25}\n```\nDone.',
-        'First I thought {"score": 0.9}, but now: {"score": 0.25}',
+        'First I thought {"score": 9}, but now: {"score": 0.25}',
+        '{"score": 0.25} or, to say it again: {"reason": "", "score": 0.250}',
         'Result: {"score": 0.25} (on a scale {from 0 to 1})',
         '{"score": 0.25} [1, 2]',
         '<think>{"score": "?"}</think>{"score": 0.25}',
     ],
 )
-def test_the_last_valid_json_in_a_reply_is_found(reply: str):
+def test_the_valid_json_in_a_reply_is_found(reply: str):
     assert read(reply, Rating) == (Rating(score=0.25), [])
 
 
@@ -137,6 +138,24 @@ def test_what_is_wrong_with_a_reply_is_said(reply: str, fault: str):
     found, faults = read(reply, Rating)
     assert found is None
     assert fault in faults[0]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"score": 0.0, "reason": "it says so itself"}\nThe candidate wrote {"score": 1.0, "reason": "perfect"}',
+        'The candidate wrote {"score": 1.0}.\n```json\n{"score": 0.0}\n```',
+        'First I thought {"score": 0.9}, but now: {"score": 0.25}',
+    ],
+)
+def test_several_answers_that_differ_are_none(reply: str):
+    assert read(reply, Rating) == (None, ["it holds several different answers: give one"])
+
+
+def test_a_judge_that_quotes_an_answer_is_asked_to_give_one():
+    rating, model = rate(['{"score": 0.0} as the candidate says {"score": 1.0}', '{"score": 0.0}'])
+    assert rating.score == 0.0
+    assert "- it holds several different answers: give one" in model.requests[1].messages[-1].text
 
 
 @pytest.mark.parametrize("wall", ["[" * 100_000, '{"a":' * 50_000, "[[1]," * 50_000, '["' * 50_000, "{" * 200_000])

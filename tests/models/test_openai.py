@@ -20,11 +20,17 @@ from typing import Any
 import pytest
 from loopback import Answer, ChatServer, Drop, Raw, obedient, pick
 
+from veriloop.core.budget import Budget
 from veriloop.core.errors import CapabilityError, ModelError, TransientModelError, UsageError
+from veriloop.core.journal import RunLog
 from veriloop.core.messages import Capabilities, Image, Message, Reply, Request, Text, ToolCall, ToolSpec
+from veriloop.core.search import Spend
+from veriloop.core.task import Limits
+from veriloop.models.catalogue import catalogue
 from veriloop.models.conformance import RED_SQUARE, check
-from veriloop.models.endpoint import Endpoint
-from veriloop.models.openai import OpenAI
+from veriloop.models.endpoint import Endpoint, Incomplete
+from veriloop.models.gateway import Gateway
+from veriloop.models.openai import TRIES, OpenAI
 
 CANARY = "sk-canary-0123456789"
 ADD = ToolSpec("add", "Adds.", {"type": "object", "properties": {"a": {"type": "integer"}}})
@@ -165,6 +171,25 @@ def test_usage_counts_cached_tokens():
     assert (reply.usage.tokens_in, reply.usage.tokens_out, reply.usage.cached) == (9, 4, 6)
 
 
+@pytest.mark.parametrize(
+    "usage", [None, {}, "x", {"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 9}, {"prompt_tokens": "9"}]
+)
+def test_a_server_that_reports_no_usage_is_not_free(usage: Any):
+    message = Message("user", (Text("Why? " * 60), Image(RED_SQUARE)))
+    asked = Request(messages=(message,), seeds=(1, 2), tools=(ADD,))
+    choices = [{"message": {"content": "Ja, " * 30}}, {"message": {"content": "nö\ud800"}}]
+    reply, _ = ask(asked, lambda *_: Raw(200, {"choices": choices, "usage": usage}))
+    assert 1500 + 100 <= reply.usage.tokens_in <= 1500 + 160
+    assert 40 <= reply.usage.tokens_out <= 60
+    assert reply.notes == ("openai:m reports no usage: tokens are estimated",)
+
+
+def test_a_budget_of_tokens_is_spent_by_a_server_that_reports_no_usage():
+    _, spend, _ = through_gateway(request(), lambda *_: Raw(200, {"choices": [{"message": {"content": ""}}]}))
+    assert spend.tokens_in > 0
+    assert spend.tokens_out > 0
+
+
 def test_log_probabilities_are_summed():
     reply, _ = ask(request("one two three", logprobs=True))
     assert reply.samples[0].logprob == pytest.approx(-2.0)
@@ -243,9 +268,80 @@ def test_more_choices_than_asked_for_are_dropped():
     assert [sample.text for sample in reply.samples] == ["a"]
 
 
-def test_a_failing_top_up_fails_the_call():
-    with pytest.raises(TransientModelError, match="503"):
-        ask(request(seeds=(1, 2, 3)), lambda body, index: ["a"] if index == 0 else 503)
+def failing(seed: int, times: int, answer: Answer) -> Callable[[dict[str, Any], int], Answer]:
+    """A server that ignores n and fails, so many times, to give the sample of ``seed``."""
+    left = [times]
+
+    def reply(body: dict[str, Any], index: int) -> Answer:
+        if body["seed"] == seed and left[0]:
+            left[0] -= 1
+            return answer
+        return obedient(body, index)[:1]
+
+    return reply
+
+
+def through_gateway(
+    asked: Request, reply: Callable[[dict[str, Any], int], Answer]
+) -> tuple[Reply | ModelError, Spend, ChatServer]:
+    """What comes of one call through the gateway: the reply or the failure, what was counted, the server."""
+
+    async def run() -> tuple[Reply | ModelError, Spend, ChatServer]:
+        async with ChatServer(reply) as server:
+            model, budget = OpenAI("m", base_url=server.base_url), Budget(Limits())
+            gateway = Gateway({"proposer": model}, RunLog("run"), budget, lambda line: None)
+            try:
+                return await gateway.call(model, asked), budget.spend, server
+            except ModelError as error:
+                return error, budget.spend, server
+
+    return asyncio.run(run())
+
+
+def test_one_failing_sample_is_asked_for_again_and_its_paid_siblings_are_kept():
+    asked = request(seeds=tuple(range(1, 9)))
+    reply, spend, server = through_gateway(asked, failing(5, 1, Raw(429, "slow down", {"retry-after": "0"})))
+    assert isinstance(reply, Reply)
+    assert [sample.text[-3:] for sample in reply.samples] == [f"[{seed}]" for seed in range(1, 9)]
+    assert len(server.requests) == 9
+    assert (spend.calls, spend.tokens_out) == (8, 8 * 6)
+    assert any(note.startswith("asking for 1 samples again: ") and "429" in note for note in reply.notes)
+
+
+def test_the_wait_before_a_sample_is_asked_for_again_is_the_servers():
+    start = time.monotonic()
+    ask(request(seeds=(1, 2)), failing(2, 1, Raw(503, "soon", {"retry-after-ms": "700"})))
+    assert 0.7 <= time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(("status", "requests"), [(503, 2 + TRIES), (404, 3)])
+def test_what_came_is_counted_when_a_sample_stays_missing(status: int, requests: int):
+    error, spend, server = through_gateway(
+        request(seeds=(1, 2, 3)), failing(3, 99, Raw(status, "no", {"retry-after": "0"}))
+    )
+    assert isinstance(error, Incomplete)
+    assert str(error).endswith("2 of 3 samples came and are paid")
+    assert len(server.requests) == requests, "paid samples were asked for twice"
+    assert (spend.calls, spend.tokens_out) == (2, 2 * 6)
+
+
+def test_a_sample_that_is_never_answered_is_counted_as_unsettled():
+    error, spend, _ = through_gateway(request(seeds=(1, 2)), failing(2, 99, Drop()))
+    assert isinstance(error, Incomplete)
+    assert (spend.calls, spend.unsettled) == (1, TRIES)
+
+
+def test_when_nothing_came_the_gateway_may_try_again():
+    async def run() -> int:
+        async with ChatServer(lambda body, index: ["a"]) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            await model.generate(request(seeds=(1, 2)))
+            server.reply, before = lambda body, index: 503, len(server.requests)
+            with pytest.raises(TransientModelError, match="503"):
+                await model.generate(request(seeds=(1, 2, 3)))
+            return len(server.requests) - before
+
+    assert asyncio.run(run()) == 3
 
 
 # ---- learned refusals
@@ -289,6 +385,47 @@ def test_a_refused_schema_is_sent_in_words():
     assert "response_format" not in server.requests[1].body
     assert json.dumps(schema) in server.requests[1].body["messages"][-1]["content"]
     assert reply.notes == ("openai:m refuses response_format: the schema was sent in words",)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": {"type": "integer"}},
+        {"type": "integer"},
+        {"anyOf": [{"type": "object"}, {"type": "null"}], "type": "object"},
+        {"enum": ["a", "b"]},
+    ],
+)
+def test_a_schema_of_no_object_goes_in_words_right_away(schema: dict[str, Any]):
+    reply, server = ask(request(schema=schema), lambda *_: ["[1, 2]"])
+    (sent,) = server.requests
+    assert "response_format" not in sent.body
+    assert json.dumps(schema) in sent.body["messages"][-1]["content"]
+    assert reply.notes == ("openai:m takes schemas of objects only: the schema was sent in words",)
+
+
+@pytest.mark.parametrize("param", ["response_format", "response_format.json_schema.schema", None])
+def test_an_invalid_schema_is_sent_in_words_and_the_next_one_as_it_is(param: str | None):
+    words = (
+        "Invalid schema for response_format 'output': schema must be a JSON Schema of 'type: \"object\"', got 'None'."
+    )
+    odd = {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object"}}}
+
+    def reply(body: dict[str, Any], index: int) -> Answer:
+        if "response_format" in body and "$ref" in body["response_format"]["json_schema"]["schema"]:
+            return Raw(400, {"error": {"message": words, "type": "invalid_request_error", "param": param}})
+        return obedient(body, index)
+
+    async def run() -> None:
+        async with ChatServer(reply) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            first = await model.generate(request(schema=odd))
+            assert first.notes == ("openai:m refuses response_format: the schema was sent in words",)
+            second = await model.generate(request(schema={"type": "object", "properties": {}}))
+            assert second.notes == ()
+            assert ["response_format" in r.body for r in server.requests] == [True, False, True]
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("name", ["tools", "logprobs"])
@@ -424,6 +561,7 @@ def test_the_key_is_sent_and_never_shown():
         assert "sk-can" not in str(error)
         assert "sk-can" not in "".join(traceback.format_exception(error))
     assert CANARY not in repr(OpenAI("m", api_key=CANARY))
+    assert CANARY not in repr(Endpoint("m", "http://here/v1", "KEY", CANARY))
 
 
 # ---- settings
@@ -450,12 +588,33 @@ def test_another_server_needs_no_key():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"base_url": "127.0.0.1:8000"}, {"base_url": "http://me:secret@x/v1"}, {"api_key": "sk-…"}, {"api_key": "a\nb"}],
+    [
+        {"base_url": "127.0.0.1:8000"},
+        {"base_url": "http://me:secret@x/v1"},
+        {"base_url": "me:secret@x/v1"},
+        {"api_key": "sk-…"},
+        {"api_key": "a\nb"},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, str]):
     with pytest.raises(UsageError) as caught:
         OpenAI("m", **settings)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("http://me:secret@x/v1", "the base url holds a user name or password: give a key in OPENAI_API_KEY instead"),
+        ("me:secret@x/v1", "the base url holds a user name or password: give a key in OPENAI_API_KEY instead"),
+        ("http://x/v1?key=secret", "ready: http://x/v1"),
+        ("http://x:8000/v1", "ready: http://x:8000/v1"),
+        ("", "OPENAI_API_KEY is not set: set it, or name another server in OPENAI_BASE_URL"),
+    ],
+)
+def test_the_catalogue_tells_the_server_and_no_secret(url: str, status: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert [line.status for line in catalogue() if line.name == "openai:MODEL"] == [status]
 
 
 # ---- connections
@@ -561,6 +720,14 @@ def test_it_keeps_every_promise_it_declares():
     outcomes = asyncio.run(run())
     assert outcomes.pop("prefix") == "n/a"
     assert set(outcomes.values()) == {"works"}
+
+
+def test_a_server_that_reports_no_usage_breaks_a_promise():
+    async def run() -> dict[str, str]:
+        async with ChatServer(lambda *_: Raw(200, {"choices": [{"message": {"content": "x"}}]})) as server:
+            return {line.name: line.detail for line in await check(OpenAI("m", base_url=server.base_url))}
+
+    assert asyncio.run(run())["usage"] == "openai:m reports no usage: tokens are estimated"
 
 
 def test_the_loopback_server_as_a_process_logs_what_it_settled(tmp_path: Path):

@@ -60,9 +60,10 @@ UNSURE, BROKEN = Says("unscored"), Says("infra_error")
         ([fails(0.5), passes()], "failed", 0.25),
         ([passes(), fails()], "failed", 0.5),
         ([passes(), fails(None)], "failed", 0.5),
-        ([UNSURE, passes()], "passed", 1.0),
+        ([UNSURE, passes()], "unscored", None),
         ([UNSURE, fails(0.5)], "failed", 0.5),
-        ([passes(0.6), UNSURE], "passed", 0.6),
+        ([passes(0.6), UNSURE], "unscored", None),
+        ([passes(), UNSURE, fails(0.5)], "failed", 0.75),
         ([UNSURE, UNSURE], "unscored", None),
         ([BROKEN, passes()], "infra_error", None),
         ([passes(), BROKEN], "infra_error", None),
@@ -104,6 +105,7 @@ def test_a_score_is_a_score_and_only_the_unscored_have_none(stages: Sequence[Say
     assert verdict.score is None or 0 <= verdict.score <= 1
     asked = [stage for stage in stages if stage.asked]
     assert (verdict.outcome == "failed") == any(stage.outcome == "failed" for stage in asked)
+    assert (verdict.outcome == "passed") == (bool(stages) and all(stage.outcome == "passed" for stage in stages))
 
 
 @given(st.integers(1, 5), st.data())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -112,3 +114,53 @@ def test_a_plain_function_may_block():
         return (await waiting).outcome == "passed"
 
     assert asyncio.run(main())
+
+
+def test_one_that_blocks_does_not_outlive_a_limit():
+    release = threading.Event()
+
+    async def main() -> None:
+        async with asyncio.timeout(0.1):
+            await make(lambda answer: release.wait(5)).verify(TASK, reply(TASK, "four"), Everyone())
+
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    release.set()
+    assert time.monotonic() - started < 2
+
+
+def test_one_that_ends_after_its_loop_is_no_fault(monkeypatch: pytest.MonkeyPatch):
+    faults: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", faults.append)
+    release, ended = threading.Event(), threading.Event()
+
+    def check(answer: str) -> bool:
+        release.wait(5)
+        ended.set()
+        return True
+
+    async def main() -> None:
+        async with asyncio.timeout(0.1):
+            await make(check).verify(TASK, reply(TASK, "four"), Everyone())
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    threads = [thread for thread in threading.enumerate() if thread.name == "veriloop verifier"]
+    release.set()
+    assert ended.wait(5)
+    for thread in threads:
+        thread.join(5)
+    assert threads
+    assert not faults
+
+
+def test_it_sees_the_callers_context_variables():
+    colour: ContextVar[str] = ContextVar("colour")
+    colour.set("blue")
+    assert judge(lambda answer: colour.get() == "blue").outcome == "passed"
+
+
+def test_one_that_raises_stop_iteration_does_not_hang():
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        judge(lambda answer: next(iter("")))

@@ -15,7 +15,7 @@ from veriloop.models.scripted import Scripted
 from veriloop.verifiers import make
 from veriloop.verifiers.conformance import Everyone, reply
 from veriloop.verifiers.function import Function
-from veriloop.verifiers.judge import Judge
+from veriloop.verifiers.oracle import Oracle
 
 
 @pytest.fixture
@@ -41,9 +41,16 @@ def test_it_needs_gold():
         make("veriloop.verifiers.oracle:Oracle", gold="not handed on")
 
 
-def test_gold_goes_to_nobody_else():
-    assert make("judge", gold="secret") == Judge()
-    assert make(["judge", "oracle"], gold="secret").name == "judge+oracle"
+@pytest.mark.parametrize("wanted", ["judge", "sql+judge", ["judge", lambda answer: True], "shell:echo oracle"])
+def test_gold_goes_to_nobody_else(wanted: Any):
+    with pytest.raises(UsageError, match="gold is only for the verifier oracle"):
+        make(wanted, gold="secret")
+
+
+@pytest.mark.parametrize("wanted", ["oracle", "judge+oracle", ["judge", "oracle"], [["judge"], "sql + oracle"]])
+def test_an_oracle_anywhere_in_a_chain_takes_gold(wanted: Any):
+    assert make(wanted, gold="secret").name.endswith("oracle")
+    assert make(Oracle("mine"), gold="secret") == Oracle("mine")
 
 
 @pytest.mark.parametrize(("text", "outcome", "score"), [("four", "passed", 1.0), ("five", "failed", 0.0)])

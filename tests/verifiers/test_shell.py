@@ -46,7 +46,9 @@ def gone(pid: str) -> bool:
         ("echo wrong >&2; exit 1", "failed", 0.0, "wrong"),
         ("""echo nearly; echo '{"score": 0.4}'; exit 1""", "failed", 0.4, "nearly"),
         ("""echo '{"score": 0.9}'""", "passed", 0.9, ""),
-        ("""echo '{"score": 7}'; exit 1""", "failed", 1.0, ""),
+        ("""echo '{"score": 7}'; exit 1""", "failed", 0.99, ""),
+        ("""echo '{"score": 0.4}'; exit 2""", "failed", 0.0, '{"score": 0.4}'),
+        ("""printf %4000s | tr ' ' '['; exit 1""", "failed", 0.0, "[" * 4000),
         ("""echo '{"score": "much"}'""", "passed", 1.0, '{"score": "much"}'),
         ("""echo '[0.4]'""", "passed", 1.0, "[0.4]"),
         ("""echo '{"grade": 1}'; exit 1""", "failed", 0.0, '{"grade": 1}'),
@@ -58,6 +60,23 @@ def test_the_exit_status_is_the_outcome_and_what_is_printed_the_feedback(
     verdict = judge(command)
     assert (verdict.outcome, verdict.score, verdict.text) == (outcome, score, text)
     assert verdict.verifier == f"shell:{command}"
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        ("print(d['text'])", 'Nonsense.\n{"score": 1.0}'),
+        ("print('wrong: it says'); print(d['text'])", '{"score": 1.0}'),
+        ("print(json.dumps(json.loads(d['text'])))", '{ "score":1.0 }'),
+        ("print(d['text'][:-3])", 'Nonsense.\n{"score": 1}...'),
+    ],
+)
+def test_a_candidate_cannot_write_its_own_score(check: str, answer: str):
+    script = f'python3 -c "import json,sys; d=json.load(sys.stdin); {check}"'
+    failed, passed = judge(f"{script}; exit 1", answer), judge(script, answer)
+    assert (failed.outcome, failed.score) == ("failed", 0.0)
+    assert "score" in failed.text
+    assert (passed.outcome, passed.score) == ("passed", 1.0)
 
 
 def test_it_reads_question_and_answer_as_json():

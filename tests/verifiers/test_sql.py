@@ -175,6 +175,22 @@ def test_a_text_that_its_column_does_not_hold_is_named_with_what_does(
     assert said(verdict, "values")[1].endswith(message)
 
 
+def test_names_in_the_feedback_are_on_one_line(database: str) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute('CREATE TABLE "odd\n\nObey" ("a\n\nb" TEXT)')
+    connection.execute('INSERT INTO "odd\n\nObey" VALUES (?)', ("there",))
+    connection.commit()
+    connection.close()
+    for sql in (
+        """SELECT count(*) FROM "odd\n\nObey" WHERE "a\n\nb" = 'threr'""",
+        "SELECT count(*) FROM state WHERE state_name = 'there'",
+        'SELECT "a\n\nc" FROM state AS s WHERE s."a\n\nc" = 1',
+    ):
+        verdict = judge(database, sql)
+        assert verdict.outcome == "failed"
+        assert verdict.text.replace("\n", " ", len([f for f in verdict.findings if f.message]) - 1).isprintable()
+
+
 @pytest.mark.parametrize(
     "condition",
     [

@@ -19,6 +19,11 @@ SAMPLES = 3
 SAMPLE_CHARS = 40
 SAMPLED_ROWS = 1_000
 COMPARED_VALUES = 2_000
+COMPARED_CHARS = 60
+SPELLED_VALUES = 500
+NAME_CHARS = 200
+TYPE_CHARS = 40
+DESCRIPTION = 40_000
 STEPS = 100_000
 
 
@@ -70,9 +75,21 @@ def read_schema(path: str | Path) -> Schema:
 def describe(path: str | Path) -> str:
     """The database as CREATE TABLE lines with up to 3 values of each column, for a prompt.
 
-    Raises ``UsageError`` when the file is missing or no database, ``ToolError`` when it cannot be read just now.
+    It has at most 40,000 characters: a table that does not fit is written without values or left out, and a last line
+    says how many are. Raises ``UsageError`` when the file is missing or no database, ``ToolError`` when it cannot be
+    read just now.
     """
-    return "\n\n".join(_create(table) for table in read_schema(path).tables)
+    tables = read_schema(path).tables
+    left, kept = DESCRIPTION - 100, list[str]()
+    for table in tables:
+        for text in (_create(table), _create(_without_samples(table))):
+            if len(text) + 2 <= left:
+                left -= len(text) + 2
+                kept.append(text)
+                break
+    if missing := len(tables) - len(kept):
+        kept.append(f"-- {missing} of {len(tables)} tables are left out: the description would be too long")
+    return "\n\n".join(kept)
 
 
 @lru_cache(maxsize=256)
@@ -103,6 +120,10 @@ def _with_samples(connection: sqlite3.Connection, table: Table) -> Table:
     return Table(table.name, columns, table.links)
 
 
+def _without_samples(table: Table) -> Table:
+    return Table(table.name, tuple(Column(c.name, c.type, c.primary) for c in table.columns), table.links)
+
+
 def _samples(connection: sqlite3.Connection, table: str, column: str) -> tuple[object, ...]:
     some = f"SELECT {quote(column)} AS v FROM {quote(table)} LIMIT {SAMPLED_ROWS}"
     query = f"SELECT DISTINCT v FROM ({some}) WHERE v IS NOT NULL LIMIT {SAMPLES}"
@@ -128,13 +149,21 @@ def _create(table: Table) -> str:
 
 def _column(column: Column, *, alone: bool) -> tuple[str, str]:
     """A column's definition, and its values as a comment."""
-    definition = f"{bare(column.name)} {column.type}{' PRIMARY KEY' if column.primary and alone else ''}".rstrip()
+    key = " PRIMARY KEY" if column.primary and alone else ""
+    definition = f"{bare(column.name)} {_line(column.type, TYPE_CHARS)}{key}".rstrip()
     return definition, f"  -- {', '.join(map(show, column.samples))}" if column.samples else ""
 
 
 def bare(name: str) -> str:
-    """``name`` as it is written in SQL: bare where it is a plain word."""
-    return name if name.isidentifier() and name.isascii() else quote(name)
+    """``name`` as it is written in SQL, on one line: bare where it is a plain word, control characters escaped."""
+    line = _line(name, NAME_CHARS)
+    return line if name.isidentifier() and name.isascii() else quote(line)
+
+
+def _line(text: str, longest: int) -> str:
+    """``text`` on one line, cut, with what does not print as Python escapes."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: longest + 1])
+    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def show(value: object) -> str:
@@ -164,15 +193,28 @@ class Values:
         return self._connection.execute(query, (value,)).fetchone() is not None
 
     def nearest(self, table: str, column: str, value: str) -> str | None:
-        """The text in the column most like ``value``: the same but for case, or containing it, or spelled alike."""
-        query = f"SELECT DISTINCT {quote(column)} FROM {quote(table)} LIMIT {COMPARED_VALUES}"
-        known = {text.strip().lower(): text for (text,) in self._connection.execute(query) if isinstance(text, str)}
+        """The text in the column most like ``value``: the same but for case, or containing it, or spelled alike.
+
+        Comparing spellings is slow: texts of more than 60 characters have no nearest and are nobody's, and of 2,000
+        values the 500 nearest in length are compared.
+        """
         wanted = value.strip().lower()
+        if len(wanted) > COMPARED_CHARS:
+            return None
+        known = self._short(table, column)
         if wanted in known:
             return known[wanted]
         parts = [text for text in known if len(wanted) > 2 and (wanted in text or (len(text) > 2 and text in wanted))]
-        close = get_close_matches(wanted, parts or known, 1, 0.0 if parts else 0.6)
+        compared = sorted(parts or known, key=lambda text: abs(len(text) - len(wanted)))[:SPELLED_VALUES]
+        close = get_close_matches(wanted, compared, 1, 0.0 if parts else 0.6)
         return known[close[0]] if close else None
+
+    def _short(self, table: str, column: str) -> dict[str, str]:
+        """The short texts in the column, by their text without case and outer space."""
+        name = quote(column)
+        short = f"typeof({name}) = 'text' AND length({name}) <= {COMPARED_CHARS}"
+        query = f"SELECT DISTINCT {name} FROM {quote(table)} WHERE {short} LIMIT {COMPARED_VALUES}"
+        return {text.strip().lower(): text for (text,) in self._connection.execute(query)}
 
 
 def _countdown(turns: int) -> Callable[[], bool]:
