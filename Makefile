@@ -36,11 +36,11 @@ clean:  ## Remove what the other targets made.
 	$(PYTHON) -m venv .venv
 
 .venv/base: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install -q -c constraints.txt -e .
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e .
 	@touch $@
 
 .venv/dev: .venv/base
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,train]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e '.[dev,train]'
 	@touch $@
 
 .PHONY: help demo test check bench bench-sql train-embedded clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.protocols import Context, Verifier
-from ..core.search import Candidate, Outcome, Verdict
+from ..core.search import UNSCORED, Candidate, Outcome, Verdict
 from ..core.task import Task
 
 GRAVEST: tuple[Outcome, ...] = ("infra_error", "failed", "unscored", "passed")
@@ -50,7 +50,7 @@ class Chain:
 
 def _outcome(verdicts: list[Verdict]) -> Outcome:
     """The gravest outcome; that of no stages is unscored."""
-    return min((verdict.outcome for verdict in verdicts), key=GRAVEST.index, default="unscored")
+    return min(verdicts, key=lambda verdict: GRAVEST.index(verdict.outcome), default=UNSCORED).outcome
 
 
 def _score(verdict: Verdict) -> float:

@@ -219,7 +219,7 @@ def train(arguments: argparse.Namespace) -> None:
     checks = {"held_out": True, "trained": False}
     data = {name: held_set(encoder, arguments, held) for name, held in checks.items()}
     log: dict[str, Any] = {
-        "arguments": vars(arguments) | {"out": str(arguments.out)},
+        "arguments": {name: value for name, value in vars(arguments).items() if name != "out"},
         "seed": arguments.seed,
         "parameters": sum(p.numel() for p in model.parameters()),
         "machine": platform.processor() or platform.machine(),

@@ -185,7 +185,7 @@ def test_a_mistake_gets_one_clear_line_and_status_2(veriloop, mistake: str, monk
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
-    [("home =", "cannot read the settings file"), ("foo = 1", "there is no setting 'foo'"), ("home = 3", "home")],
+    [("home =", "cannot read the settings"), ("foo = 1", "there is no setting 'foo'"), ("home = 3", "home")],
 )
 def test_settings_that_cannot_be_read_are_named(
     veriloop, settings: str, expected: str, monkeypatch: pytest.MonkeyPatch

@@ -154,19 +154,18 @@ def test_long_literals_have_no_nearest_and_long_values_are_not_compared(database
 
 def test_the_nearest_is_found_in_time_whatever_is_stored(database: Path) -> None:
     words = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000)"
-    doubled = "replace(printf('%.*c', {}, 'a'), 'a', 'ab') || x"
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + 120)))
     make(
         database,
-        f"CREATE TABLE part AS {words} SELECT 'w' || x AS w FROM n",
-        f"CREATE TABLE word AS {words} SELECT {doubled.format(26)} AS w FROM n",
-        f"CREATE TABLE book AS {words} SELECT {doubled.format(2_000)} AS w FROM n",
+        f"CREATE TABLE word AS {words} SELECT replace(printf('%.*c', 26, 'a'), 'a', 'ab') || x AS w FROM n",
+        f"CREATE TABLE book AS {words} SELECT replace(printf('%.*c', 16, 'a'), 'a', '{letters}') || x AS w FROM n",
     )
-    for literal in (" ".join(f"w{n}" for n in range(1, 500)), "ba" * 28, "ab" * 1_200):
-        started = time.monotonic()
-        with open_values(database) as values:
-            for table in ("part", "word", "book"):
-                values.nearest(table, "w", literal)
-        assert time.monotonic() - started < 2
+    started = time.monotonic()
+    with open_values(database) as values:
+        for literal in ("ba" * 28, letters[::-1] * 19):
+            values.nearest("word", "w", literal)
+            values.nearest("book", "w", literal)
+    assert time.monotonic() - started < 2
 
 
 def test_looking_for_values_has_a_bound(database: Path) -> None:
