@@ -104,6 +104,8 @@ class Budget:
 
 def left(limits: Limits, spend: Spend, held: list[Reservation] | None = None) -> Limits:
     """What ``limits`` allow after ``spend`` and what is held."""
+    if limits == UNLIMITED:
+        return limits
 
     def minus(limit: float | None, used: float) -> float | None:
         return None if limit is None else max(0, limit - used)

@@ -93,7 +93,7 @@ async def _work(run: Run, state: One) -> Attempt | None:
     desk = run.gateway.bind(proposal.id, run.groups.get(proposal.id))
     work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
     try:
-        ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, context=run))["work"].ended
+        ended: Attempt = (await _attempt_graph().ainvoke({"work": work}))["work"].ended
         run.record(ended)
         return ended
     except BudgetSpent as error:

@@ -30,30 +30,28 @@ class Round:
         self.late = False
         self._enough = enough
         self._ended: list[Attempt] = []
-        self._tasks: set[asyncio.Task[Attempt | None]] = set()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._cancelled: set[asyncio.Task[Any]] = set()
         self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._time_out)
 
     async def run(self, work: Callable[[], Coroutine[Any, Any, Attempt | None]]) -> Attempt | None:
         """Run one attempt; none when it was cancelled by the round's closing or did not count."""
         if self.closed:
             return None
-        task = asyncio.create_task(work())
-        self._tasks.add(task)
+        task = asyncio.current_task()  # the graph runs each attempt in a task of its own
+        assert task is not None
+        self._working.add(task)
         try:
-            ended = await task
+            ended = await work()
         except asyncio.CancelledError:
-            if not task.cancelled():
-                task.cancel()
-                await asyncio.wait([task])
-            current = asyncio.current_task()
-            if self.closed and not (current and current.cancelling()):
+            if task in self._cancelled and not task.uncancel():
                 return None
             raise
         finally:
-            self._tasks.discard(task)
+            self._working.discard(task)
         if ended is not None and not self.closed:
             self._ended.append(ended)
-            if self._tasks and self._enough(self._ended):
+            if self._working and self._enough(self._ended):
                 self.close()
         return ended
 
@@ -61,7 +59,8 @@ class Round:
         """Cancel what is still at work."""
         self.closed = True
         self.stop_clock()
-        for task in self._tasks:
+        self._cancelled |= self._working
+        for task in self._working:
             task.cancel()
 
     def _time_out(self) -> None:

@@ -177,7 +177,7 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
     try:
         # Tracing to third parties stays off whatever the environment says: what runs here is the user's.
         with tracing_context(enabled=False):
-            state = await build(plan.memory is not None).ainvoke({}, {"recursion_limit": 100_000}, context=run)
+            state = await build(plan.memory is not None).ainvoke({}, context=run)
         result: Result = replace(state["result"], strategy=plan.strategy.name)
         _end(run, result)
     finally:
@@ -251,9 +251,9 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
 def _model(wanted: object) -> Model:
     if isinstance(wanted, str):
         return named(wanted)
-    if isinstance(wanted, type) or not isinstance(wanted, Model):
+    if isinstance(wanted, type) or not all(hasattr(wanted, part) for part in ("name", "capabilities", "generate")):
         raise UsageError(f"{wanted!r} is no model: it needs name, capabilities and an async generate(request)")
-    return wanted
+    return cast(Model, wanted)
 
 
 def _verifier(plan: Plan) -> Verifier | None:

@@ -6,6 +6,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 from ..core.errors import UsageError
@@ -31,6 +32,14 @@ class Function:
         """The function's name."""
         return getattr(self.function, "__name__", type(self.function).__name__)
 
+    @cached_property
+    def _signature(self) -> inspect.Signature | None:
+        """What the function takes; none for some built-ins."""
+        try:
+            return inspect.signature(self.function)
+        except ValueError:
+            return None
+
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Call the function and read its answer."""
         args, kwargs = self._arguments(task, candidate)
@@ -44,9 +53,8 @@ class Function:
 
     def _arguments(self, task: Task, candidate: Candidate) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Every parameter without a default gets the answer, save those named ``task`` and ``candidate``."""
-        try:
-            signature = inspect.signature(self.function)
-        except ValueError:  # some built-ins have none
+        signature = self._signature
+        if signature is None:
             return (candidate.answer,), {}
         given = {"task": task, "candidate": candidate}
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
