@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .search import Attempt, Candidate, Proposal, Result, Spend, ToolRun
 from .task import Task
@@ -87,16 +88,23 @@ Subscriber = Callable[[Event], None]
 
 
 class Emitter:
-    """Hands events to subscribers. A subscriber's fault is logged once and never stops a run."""
+    """Makes a run's events and hands them to subscribers; without any, it makes none.
+
+    A subscriber's fault is logged once and never stops a run.
+    """
 
     def __init__(self, run: str, subscribers: tuple[Subscriber, ...] = ()) -> None:
         self.run = run
         self._subscribers = list(subscribers)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, kind: type[Event], step: str, **fields: Any) -> None:
+        """An event of ``kind`` at ``step``, which names it within its run."""
+        if not self._subscribers:
+            return
+        event = kind(run=self.run, id=f"{self.run}/{step}", **fields)
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(event)
             except Exception:
                 self._subscribers.remove(subscriber)
-                log.exception("subscriber %r failed and gets no more events of run %s", subscriber, event.run)
+                log.exception("subscriber %r failed and gets no more events of run %s", subscriber, self.run)

@@ -66,7 +66,7 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     if sample.tool_calls and tools:
         return _go("execute", _called(work, sample, usage))
     candidate = run.proposer.candidate(work.proposal, work.round, sample, usage, bool(request.prefix))
-    run.emit(Proposed(run=run.id, id=f"{run.id}/proposed/{candidate.id}", candidate=candidate))
+    run.emit(Proposed, f"proposed/{candidate.id}", candidate=candidate)
     tool = run.proposer.format.tool
     if not candidate.complete or tool is None:
         ended = replace(candidate, tool_runs=work.ran) if work.ran else candidate
@@ -135,7 +135,7 @@ async def _act(run: Run, work: Work, call: ToolCall, ran: tuple[ToolRun, ...]) -
         done = decode(ToolRun, encode(await session.act(call)))  # as plain as it will be read back
         if run.log.active:
             run.log.put("tool", key, done, hash, t=run.budget.seconds)
-    run.emit(Executed(run=run.id, id=f"{run.id}/executed/{key}", attempt=work.proposal.id, tool_run=done))
+    run.emit(Executed, f"executed/{key}", attempt=work.proposal.id, tool_run=done)
     return done
 
 

@@ -80,7 +80,7 @@ async def attempt(state: One, runtime: Runtime[Run]) -> dict[str, Any]:
         ended = await run.round.run(lambda: _work(run, state))
     if ended is None:
         return {"attempts": []}
-    run.emit(AttemptEnded(run=run.id, id=f"{run.id}/attempt/{proposal.id}", attempt=ended, spend=run.budget.spend))
+    run.emit(AttemptEnded, f"attempt/{proposal.id}", attempt=ended, spend=run.budget.spend)
     return {"attempts": [ended]}
 
 

@@ -81,7 +81,8 @@ class Run:
             self._record_closing(number, mine, spend)
         else:
             self.spent = recorded["spent"]
-        self.emit(self._closed_event(number, attempts, spend))
+        top = best([a for a in attempts if isinstance(a, Candidate)])
+        self.emit(RoundClosed, f"closed/{number}", round=number, best=top, spend=spend)
         return spend
 
     def _record_closing(self, number: int, mine: list[Attempt], spend: Spend) -> None:
@@ -92,10 +93,6 @@ class Run:
             "spent": self.spent,
         }
         self.log.put("closed", str(number), value, t=spend.seconds)
-
-    def _closed_event(self, number: int, attempts: list[Attempt], spend: Spend) -> RoundClosed:
-        top = best([a for a in attempts if isinstance(a, Candidate)])
-        return RoundClosed(run=self.id, id=f"{self.id}/closed/{number}", round=number, best=top, spend=spend)
 
     def plan(self, search: Search) -> tuple[list[Proposal], str]:
         """The next proposals, cut in order to what the budget allows, and the reason when there are none."""
@@ -137,8 +134,7 @@ class Run:
         self.groups = {}
         if recorded is None:
             self._group(proposals)
-        started = RoundStarted(run=self.id, id=f"{self.id}/round/{number}", round=number, proposals=tuple(proposals))
-        self.emit(started)
+        self.emit(RoundStarted, f"round/{number}", round=number, proposals=tuple(proposals))
 
     def _recorded(self, number: int, proposals: list[Proposal]) -> dict[str, Attempt | None] | None:
         closed = self.log.get("closed", str(number))

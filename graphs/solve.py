@@ -173,7 +173,7 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
     resumed = bool(log.records) and not log.replaying
     if log.active and not log.records:
         log.put("run", "", header(plan))
-    emit(RunStarted(run=run.id, id=f"{run.id}/run", task=run.task, strategy=plan.strategy.name, resumed=resumed))
+    emit(RunStarted, "run", task=run.task, strategy=plan.strategy.name, resumed=resumed)
     try:
         # Tracing to third parties stays off whatever the environment says: what runs here is the user's.
         with tracing_context(enabled=False):
@@ -183,7 +183,7 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
     finally:
         if record is not None:
             log.export(Path(record))
-    emit(RunEnded(run=run.id, id=f"{run.id}/end", result=result))
+    emit(RunEnded, "end", result=result)
     return Output(plan.output).typed(result)
 
 
@@ -225,7 +225,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
             getattr(model, "ready", int)()
 
     def notice(text: str) -> None:
-        emit(Noticed(run=log.run, id=f"{log.run}/notice/{text}", text=text))
+        emit(Noticed, f"notice/{text}", text=text)
 
     budget = Budget(task.limits, log.elapsed)
     prices = {name: Price(p.input, p.output, p.cached) for name, p in settings.prices.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,12 +32,17 @@ class Function:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     @cached_property
-    def _signature(self) -> inspect.Signature | None:
-        """What the function takes; none for some built-ins."""
+    def _wanted(self) -> tuple[list[str], list[str]]:
+        """The names of the parameters to fill, by place and by name; none for built-ins without a signature."""
         try:
-            return inspect.signature(self.function)
+            parameters = inspect.signature(self.function).parameters.values()
         except ValueError:
-            return None
+            return [], []
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        named = ("task", "candidate")
+        wanted = [p for p in parameters if p.name in named or (p.default is p.empty and p.kind not in variable)]
+        by_place = [p.name for p in wanted if p.kind is p.POSITIONAL_ONLY]
+        return by_place, [p.name for p in wanted if p.name not in by_place]
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Call the function and read its answer."""
@@ -51,20 +55,13 @@ class Function:
             said = await said
         return self._verdict(said)
 
-    def _arguments(self, task: Task, candidate: Candidate) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _arguments(self, task: Task, candidate: Candidate) -> tuple[list[Any], dict[str, Any]]:
         """Every parameter without a default gets the answer, save those named ``task`` and ``candidate``."""
-        signature = self._signature
-        if signature is None:
-            return (candidate.answer,), {}
         given = {"task": task, "candidate": candidate}
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        wanted = OrderedDict(
-            (p.name, given.get(p.name, candidate.answer))
-            for p in signature.parameters.values()
-            if p.name in given or (p.default is p.empty and p.kind not in variable)
-        )
-        bound = inspect.BoundArguments(signature, wanted)
-        return (bound.args, bound.kwargs) if wanted else ((candidate.answer,), {})
+        by_place, by_name = self._wanted
+        args = [given.get(name, candidate.answer) for name in by_place]
+        kwargs = {name: given.get(name, candidate.answer) for name in by_name}
+        return (args, kwargs) if args or kwargs else ([candidate.answer], {})
 
     def _verdict(self, said: Any) -> Verdict:
         message = ""

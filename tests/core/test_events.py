@@ -18,7 +18,7 @@ def test_every_subscriber_gets_every_event_in_order():
     other: list[Event] = []
     emit = Emitter("r", (one.append, other.append))
     for i in range(3):
-        emit(event(i))
+        emit(Noticed, str(i), text=str(i))
     assert one == other == [event(0), event(1), event(2)]
 
 
@@ -33,7 +33,7 @@ def test_a_subscriber_that_fails_is_logged_once_and_left_out(caplog: pytest.LogC
     emit = Emitter("r", (broken, seen.append))
     with caplog.at_level(logging.ERROR, "veriloop"):
         for i in range(3):
-            emit(event(i))
+            emit(Noticed, str(i), text=str(i))
     assert seen == [event(0), event(1), event(2)]
     assert asked == [event(0)]
     assert [record.exc_info is not None for record in caplog.records] == [True]
@@ -44,8 +44,8 @@ def test_an_interrupt_is_no_fault_of_a_subscriber():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Emitter("r", (interrupted,))(event(0))
+        Emitter("r", (interrupted,))(Noticed, "0", text="0")
 
 
 def test_nobody_need_listen():
-    Emitter("r")(event(0))
+    Emitter("r")(Noticed, "0", text="0")
