@@ -78,10 +78,10 @@ class Proposer:
 
     def _wrong(self, parsed: Parsed | None, sample: Sample) -> str:
         """Why a reply is no answer at all; empty when it is one."""
+        if sample.finish == "length":
+            return "the reply was cut at max_tokens: it must be shorter, or the limit higher"
         if parsed is None:
-            return (
-                "the reply was cut at max_tokens" if sample.finish == "length" else "the reply holds no usable answer"
-            )
+            return "the reply holds no usable answer"
         try:
             if self.check is not None:
                 self.check(parsed.artifact)

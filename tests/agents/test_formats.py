@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -75,3 +76,21 @@ def test_queries_that_differ_in_case_and_space_share_a_key():
     assert one
     assert other
     assert one.key == other.key
+
+
+def test_a_wall_of_blanks_after_a_fence_is_read_at_once():
+    started = time.perf_counter()
+    for format in (TextFormat(), JsonFormat(), SqlFormat()):
+        format.parse("```" + " " * 100_000)
+    assert time.perf_counter() - started < 1
+
+
+def test_literals_keep_their_case_in_the_key_of_a_query():
+    upper, lower, spaced = (
+        SqlFormat().parse(f"SELECT  a FROM b WHERE c = {value}") for value in ("'X'", "'x'", "'X' ")
+    )
+    assert upper
+    assert lower
+    assert spaced
+    assert upper.key != lower.key
+    assert upper.key == spaced.key == "select a from b where c = 'X'"

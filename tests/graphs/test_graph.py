@@ -19,6 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 import veriloop
+import veriloop as vl
 from veriloop import Candidate, Image, Limits, Message, Proposal, Result, Search, Strategy, Task, Text, Verdict
 from veriloop.core.errors import CapabilityError, ModelError, RunFailed, ToolError, UsageError
 from veriloop.core.events import (
@@ -641,3 +642,25 @@ def test_a_variable_with_which_langgraph_does_not_run_is_named(monkeypatch: pyte
     monkeypatch.setenv("LANGCHAIN_TRACING", "true")
     with pytest.raises(UsageError, match="unset LANGCHAIN_TRACING"):
         solve(strategy="single")
+
+
+def test_solve_inside_a_run_is_refused_rather_than_waiting_for_itself():
+    async def nested(answer: str) -> bool:
+        return bool(vl.solve("again", model=Scripted(["yes"]), verify=None, journal=False))
+
+    with pytest.raises(UsageError, match="await asolve"):
+        vl.solve(
+            "once", strategy="best_of_n", model=Scripted(lambda request, seed: "yes"), verify=nested, journal=False
+        )
+
+
+def test_a_reply_that_was_cut_is_no_answer():
+    model = Scripted([Sample("It is forty-", finish="length")])
+    result = vl.solve("how many?", model=model, verify=None, journal=False)
+    assert not result.candidates[0].complete
+    assert "cut at max_tokens" in result.verdict.text
+
+
+def test_a_question_about_a_database_takes_no_output_type():
+    with pytest.raises(UsageError, match="its rows"):
+        vl.solve(vl.Task("q", database="x.sqlite"), model=Scripted(["x"]), output=int, journal=False)

@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from sittings import reply, score, summary
 import veriloop as vl
 from veriloop.core.errors import JournalMismatch, ModelError, RunFailed, UsageError
 from veriloop.core.events import RunStarted
-from veriloop.core.messages import Reply, Request
+from veriloop.core.messages import Reply, Request, Sample, ToolCall, ToolSpec
 from veriloop.core.search import Candidate, Proposal, Search, ToolRun
 from veriloop.graphs.record import journal_in
 from veriloop.models.scripted import Scripted
@@ -420,3 +420,57 @@ def test_a_resumed_run_says_so_and_repeats_the_ids_of_its_events(home) -> None:
     vl.resume(first.run_id, model=Scripted(fruit), on_event=again.append)
     assert next(e for e in again if isinstance(e, RunStarted)).resumed
     assert {e.id for e in again} <= {e.id for e in seen}
+
+
+class Counting:
+    """A tool with a state: it counts its actions."""
+
+    spec = ToolSpec("count", "counts", {"type": "object"})
+
+    async def open(self, actions: Sequence[ToolCall] = ()) -> Counter:
+        return Counter(len(actions))
+
+
+class Counter:
+    def __init__(self, done: int) -> None:
+        self.done = done
+
+    async def act(self, call: ToolCall) -> ToolRun:
+        self.done += 1
+        return ToolRun(call, (self.done,))
+
+    async def close(self) -> None: ...
+
+
+def three_calls(request: Request, seed: int) -> Sample:
+    counted = [m.text for m in request.messages if m.role == "tool"]
+    return Sample(",".join(counted)) if len(counted) == 3 else Sample("", (ToolCall("count", {}),))
+
+
+def test_a_tool_keeps_its_state_over_a_kill(home) -> None:
+    again = {"model": Scripted(three_calls), "tools": [Counting()]}
+    first = vl.solve("Count!", verify=None, **again)
+    assert first.answer == "[1],[2],[3]"
+    cut_after(home, "tool", 2)
+    assert vl.resume(first.run_id, **again).answer == first.answer
+
+
+def test_a_candidate_whose_verifier_broke_is_the_same_after_a_resume(home) -> None:
+    def often_broken(answer: str) -> float:
+        if int(answer.split()[1]) % 2:
+            raise OSError("the checker is away")
+        return 0.5
+
+    again = {"model": Scripted(fruit), "verify": often_broken}
+    first = vl.solve("Which?", strategy=IAD, seed=3, **again)
+    assert {c.verdict.outcome for c in first.candidates} == {"failed", "infra_error"}
+    assert all(c.text for c in first.candidates)
+    cut_after(home, "closed", 2)
+    assert vl.resume(first.run_id, **again).candidates == first.candidates
+
+
+def test_every_model_object_must_be_given_again_for_its_role(home) -> None:
+    models = {"proposer": Scripted(fruit), "judge": Scripted(fruit)}
+    first = vl.solve("Which?", strategy="single", model=models, verify=None)
+    with pytest.raises(UsageError, match="had a model object as judge"):
+        vl.resume(first.run_id, model=models["proposer"])
