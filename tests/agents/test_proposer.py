@@ -64,7 +64,10 @@ def test_a_continued_prefix_is_a_segment_of_its_own():
 
 @pytest.mark.parametrize(
     ("text", "finish", "why"),
-    [(" ", "stop", "the reply holds no usable answer"), ("", "length", "the reply was cut at max_tokens")],
+    [
+        (" ", "stop", "the reply holds no usable answer"),
+        ("", "length", "the reply was cut at max_tokens: it must be shorter, or the limit higher"),
+    ],
 )
 def test_a_reply_that_is_no_answer_has_the_lowest_score_and_says_why(text: str, finish: str, why: str):
     made = candidate(text, finish)
