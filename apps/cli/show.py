@@ -99,7 +99,7 @@ def attempt(ended: Attempt) -> Any:
     body: list[Any] = [head]
     said = ended.artifact if isinstance(ended.artifact, str) else ended.text
     if ended.proposal.parents:
-        body.append(Text(f"      refines {', '.join(ended.proposal.parents)}", style="dim"))
+        body.append(Text(f"      prompt shows {', '.join(ended.proposal.parents)}", style="dim"))
     if isinstance(ended.artifact, str) and ended.tool_runs:
         body.append(Padding(Syntax(clip(said), "sql", background_color="default", word_wrap=True), (0, 0, 0, 6)))
     elif said:

@@ -14,12 +14,16 @@ from veriloop.apps.demo import atlas
 
 QUESTIONS = (
     "which state has the most rivers?",
+    "how big is oregon?",
     "what is the capital of the state that borders the most other states?",
     "how many people live in the largest city of colorado?",
     "which mountains in alaska are higher than 5000 meters?",
     "what is the longest river that runs through texas?",
     "which states border the state with the highest population density?",
+    "where is tahoe?",
 )
+"""At seed 0 most pass at once; Oregon's first attempts are caught by the verifier and a later one passes; for Tahoe none
+does, and the demo says so."""
 DATABASE = Path("atlas.sqlite")
 
 
