@@ -22,8 +22,8 @@ QUESTIONS = (
     "which states border the state with the highest population density?",
     "where is tahoe?",
 )
-"""At seed 0 most pass at once; Oregon's first attempts are caught by the verifier and a later one passes; for Tahoe none
-does, and the demo says so."""
+"""At seed 0 most pass at once; Oregon's first attempts are caught by the verifier and a later one passes; for Tahoe
+none does, and the demo says so."""
 DATABASE = Path("atlas.sqlite")
 
 
