@@ -119,6 +119,8 @@ def answer(result: Result) -> Any:
     if isinstance(result.best, Candidate) and result.best.tool_runs and isinstance(result.best.artifact, str):
         lines.append(Text.assemble(("From    ", "bold"), clip(result.best.artifact)))
     score = "" if verdict.score is None else f" {verdict.score:.2f}"
+    if verdict.verifier == "sql" and verdict.outcome == "passed":
+        by += " (it runs and is plausible; no proof that it is right)"
     origin = f" · candidate {result.best.id} of {len(result.candidates)}" if result.best else ""
     lines.append(Text.assemble(("Verdict ", "bold"), (f"{mark} {verdict.outcome}{score}{by}", colour), (origin, "dim")))
     lines.append(Text.assemble(("Spent   ", "bold"), spent(result.spend), (f" · stopped: {result.stopped}", "dim")))
