@@ -66,6 +66,7 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     if sample.tool_calls and tools:
         return _go("execute", _called(work, sample, usage))
     candidate = run.proposer.candidate(work.proposal, work.round, sample, usage, bool(request.prefix))
+    run.proposed[candidate.id] = candidate
     run.emit(Proposed, f"proposed/{candidate.id}", candidate=candidate)
     tool = run.proposer.format.tool
     if not candidate.complete or tool is None:
@@ -116,7 +117,8 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
         ran = (*ran, done)
         turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
     if isinstance(work.ended, Candidate):
-        return _go("verify", replace(work, ended=executed(work.ended, ran)))
+        run.proposed[work.ended.id] = done = executed(work.ended, ran)
+        return _go("verify", replace(work, ended=done))
     return _go("propose", replace(work, ran=ran, turns=turns))
 
 

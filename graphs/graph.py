@@ -77,7 +77,7 @@ async def attempt(state: One, runtime: Runtime[Run]) -> dict[str, Any]:
     if run.round.recorded is not None and proposal.id in run.round.recorded:
         ended = run.round.recorded[proposal.id]
     else:
-        ended = await run.round.run(lambda: _work(run, state))
+        ended = await run.round.run(lambda: _work(run, state)) or run.unjudged(proposal)
     if ended is None:
         return {"attempts": []}
     run.emit(AttemptEnded, f"attempt/{proposal.id}", attempt=ended, spend=run.budget.spend)

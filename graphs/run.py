@@ -43,6 +43,7 @@ class Run:
     experience: Mapping[str, Any] = field(default_factory=dict[str, Any])
     round: Round | None = None
     groups: dict[str, Group] = field(default_factory=dict[str, Group])
+    proposed: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
     trouble: str = ""
     spent: str = ""
     cut: str = ""
@@ -169,6 +170,16 @@ class Run:
         if found is None:
             return None
         return _decoded(proposal, found)
+
+    def unjudged(self, proposal: Proposal) -> Candidate | None:
+        """What an attempt had to show when the time was up: better an answer without a verdict than none."""
+        candidate = self.proposed.get(proposal.id)
+        if candidate is None or self.round is None or not self.round.late:
+            return None
+        late = Verdict("unscored", None, (Finding("budget", None, "the time was up before it was verified"),))
+        candidate = replace(candidate, verdict=late) if candidate.complete else candidate
+        self.record(candidate)
+        return candidate
 
     def record(self, attempt: Attempt) -> None:
         """Write an ended attempt to the journal. One lost to infrastructure is not written: it may be tried again."""

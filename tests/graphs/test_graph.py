@@ -664,3 +664,20 @@ def test_a_reply_that_was_cut_is_no_answer():
 def test_a_question_about_a_database_takes_no_output_type():
     with pytest.raises(UsageError, match="its rows"):
         vl.solve(vl.Task("q", database="x.sqlite"), model=Scripted(["x"]), output=int, journal=False)
+
+
+def test_when_the_time_is_up_an_unverified_answer_is_better_than_none():
+    async def forever(answer: str) -> bool:
+        await asyncio.sleep(30)
+        return True
+
+    result = vl.solve(
+        "how many?",
+        model=Scripted(lambda _, seed: "four"),
+        verify=forever,
+        limits=vl.Limits(seconds=0.3),
+        journal=False,
+    )
+    assert result.answer == "four"
+    assert result.verdict.outcome == "unscored"
+    assert result.stopped == "budget: seconds"
