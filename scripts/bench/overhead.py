@@ -68,7 +68,8 @@ def solving(model: Any, width: int, journal: bool) -> Work:
     async def verify(answer: str) -> bool:
         return True
 
-    return lambda: vl.asolve("yes?", strategy=policy, model=model, verify=verify, journal=journal)
+    check = verify if width > 1 else None  # a single run has nothing to choose from, so by default no verifier
+    return lambda: vl.asolve("yes?", strategy=policy, model=model, verify=check, journal=journal)
 
 
 def together(work: Work, count: int) -> Work:
