@@ -117,8 +117,8 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
         ran = (*ran, done)
         turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
     if isinstance(work.ended, Candidate):
-        run.proposed[work.ended.id] = done = executed(work.ended, ran)
-        return _go("verify", replace(work, ended=done))
+        run.proposed[work.ended.id] = ended = executed(work.ended, ran)
+        return _go("verify", replace(work, ended=ended))
     return _go("propose", replace(work, ran=ran, turns=turns))
 
 

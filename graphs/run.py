@@ -132,7 +132,7 @@ class Run:
 
         seconds = self.budget.remaining.seconds if recorded is None else None
         self.round = Round(number, ask, recorded, seconds)
-        self.groups = {}
+        self.groups, self.proposed = {}, {}
         if recorded is None:
             self._group(proposals)
         self.emit(RoundStarted, f"round/{number}", round=number, proposals=tuple(proposals))
