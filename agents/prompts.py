@@ -27,7 +27,13 @@ def _template(name: str) -> Any:
 
 def render(name: str, **values: Any) -> str:
     """The text of ``prompts/NAME.jinja`` with ``values`` filled in, without white space at its ends."""
-    return _template(name).render(**values).strip()
+    return _template(name).render(**values).strip() if values else _fixed(name)
+
+
+@cache
+def _fixed(name: str) -> str:
+    """A prompt without variables."""
+    return _template(name).render().strip()
 
 
 def fenced(text: str, limit: int = 4000) -> str:

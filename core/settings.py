@@ -67,7 +67,10 @@ def settings_file() -> Path:
 def load() -> Settings:
     """The settings. Raises ``UsageError`` naming the file or variable that cannot be read."""
     file = settings_file()
-    stamp = file.stat().st_mtime_ns if file.is_file() else 0
+    try:
+        stamp = os.stat(file).st_mtime_ns
+    except OSError:
+        stamp = 0
     return _load(file, stamp, tuple(map(os.environ.get, VARIABLES)))
 
 

@@ -93,7 +93,7 @@ async def _work(run: Run, state: One) -> Attempt | None:
     desk = run.gateway.bind(proposal.id, run.groups.get(proposal.id))
     work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
     try:
-        ended: Attempt = (await _attempt_graph().ainvoke({"work": work}))["work"].ended
+        ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, output_keys="work")).ended
         run.record(ended)
         return ended
     except BudgetSpent as error:
@@ -127,6 +127,7 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
         attempts=tuple(attempts),
         spend=spend,
         stopped=stopped,
+        strategy=run.strategy,
     )
     return {"result": result}
 

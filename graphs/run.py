@@ -21,6 +21,9 @@ from ..models.rounds import Group
 from .policies.common import best
 from .round import Round
 
+WIDEST = 1000
+"""Proposals in one round at most: each is a task of its own, and thousands of them would starve the clock."""
+
 
 @dataclass
 class Run:
@@ -28,6 +31,7 @@ class Run:
 
     id: str
     task: Task
+    strategy: str
     policy: Policy
     proposer: Proposer
     gateway: Gateway
@@ -79,7 +83,8 @@ class Run:
         spend = decode(Spend, recorded["spend"]) if recorded else self.budget.spend
         if recorded is None:
             self.spent = self.spent or ("seconds" if self.round.late else "")
-            self._record_closing(number, mine, spend)
+            if self.log.active:
+                self._record_closing(number, mine, spend)
         else:
             self.spent = recorded["spent"]
         top = best([a for a in attempts if isinstance(a, Candidate)])
@@ -102,6 +107,8 @@ class Run:
         wanted = self.policy.propose(search)
         if not wanted:
             return [], "done"
+        if len(wanted) > WIDEST:
+            raise UsageError(f"{self.strategy} wants {len(wanted)} proposals in one round; {WIDEST} are the most")
         room = search.remaining
         gone = [
             n for n in ("calls", "tokens", "money", "seconds") if getattr(room, n) is not None and getattr(room, n) <= 0
@@ -133,7 +140,7 @@ class Run:
         seconds = self.budget.remaining.seconds if recorded is None else None
         self.round = Round(number, ask, recorded, seconds)
         self.groups, self.proposed = {}, {}
-        if recorded is None:
+        if recorded is None and len(proposals) > 1:
             self._group(proposals)
         self.emit(RoundStarted, f"round/{number}", round=number, proposals=tuple(proposals))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -163,8 +164,6 @@ def _by_role(model: str | Model | Mapping[str, str | Model]) -> Mapping[str, str
 
 
 async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscribers, record: str | Path | None) -> Result:
-    from langsmith.run_helpers import tracing_context  # type: ignore[reportUnknownVariableType]
-
     from .graph import build
 
     subscribers = (on_event,) if callable(on_event) else on_event
@@ -175,10 +174,8 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, on_event: Subscriber
         log.put("run", "", header(plan))
     emit(RunStarted, "run", task=run.task, strategy=plan.strategy.name, resumed=resumed)
     try:
-        # Tracing to third parties stays off whatever the environment says: what runs here is the user's.
-        with tracing_context(enabled=False):
-            state = await build(plan.memory is not None).ainvoke({}, context=run)
-        result: Result = replace(state["result"], strategy=plan.strategy.name)
+        with _untraced():
+            result: Result = await build(plan.memory is not None).ainvoke({}, context=run, output_keys="result")
         _end(run, result)
     finally:
         if record is not None:
@@ -198,6 +195,14 @@ def _end(run: Run, result: Result) -> None:
             "spend": encode(result.spend),
         }
         run.log.put("end", "", value, t=result.spend.seconds)
+
+
+def _untraced() -> AbstractContextManager[Any]:
+    """Tracing to third parties stays off whatever the environment says: what runs here is the user's."""
+    from langsmith.run_helpers import tracing_context  # type: ignore[reportUnknownVariableType]
+    from langsmith.utils import tracing_is_enabled  # type: ignore[reportUnknownVariableType]
+
+    return tracing_context(enabled=False) if tracing_is_enabled() else nullcontext()
 
 
 def _refuse_old_tracing() -> None:
@@ -234,6 +239,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     return Run(
         id=log.run,
         task=task,
+        strategy=plan.strategy.name,
         policy=policy,
         proposer=proposer,
         gateway=gateway,

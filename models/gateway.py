@@ -101,7 +101,8 @@ class Gateway:
         self.budget.settle(held, request.n, reply.usage, price.of(reply.usage) if price else None)
         if len(reply.samples) != request.n:
             raise ModelError(f"{model.name} gave {len(reply.samples)} replies where {request.n} were asked for")
-        reply = replace(reply, samples=tuple(_writable(sample) for sample in reply.samples))
+        if not all(sample.text.isascii() for sample in reply.samples):
+            reply = replace(reply, samples=tuple(_writable(sample) for sample in reply.samples))
         for note in reply.notes:
             self.notice(note)
         return reply
@@ -230,7 +231,7 @@ class Desk:
 
 def _writable(sample: Sample) -> Sample:
     """A sample whose text can be written down: JSON may hold halves of characters, UTF-8 may not."""
-    return sample if sample.text.isascii() else replace(sample, text=sample.text.encode(errors="replace").decode())
+    return replace(sample, text=sample.text.encode(errors="replace").decode())
 
 
 def request_hash(model: str, request: Request) -> str:
