@@ -35,9 +35,10 @@ class Proposer:
         return cls(task, format, format.system(task, about), check)
 
     def request(
-        self, proposal: Proposal, turns: Sequence[Message], tools: Sequence[ToolSpec], can: Capabilities
+        self, proposal: Proposal, turns: Sequence[Message], tools: Sequence[ToolSpec], again: bool, can: Capabilities
     ) -> Request:
-        """The request for a proposal: what is stable first, what the method adds last, then the turns with tools."""
+        """The request for a proposal: what is stable first, what the method adds last, then the turns with tools, which
+        may be called ``again``."""
         messages = [Message("system", self.system), *self.task.turns]
         if proposal.instruction:
             messages.append(Message("user", proposal.instruction, purpose="instruction"))
@@ -51,6 +52,7 @@ class Proposer:
             max_tokens=proposal.max_tokens,
             stop=proposal.stop if can.stop else (),
             tools=tuple(tools),
+            tool_choice="auto" if again else "none",
             schema=self.task.output_schema if can.schema and self.task.database is None else None,
             prefix=proposal.prefix if can.prefix else "",
         )

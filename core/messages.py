@@ -58,7 +58,7 @@ class Message:
     """One turn.
 
     ``purpose`` says what the turn is for (the task itself, an instruction of the method, a reply, a tool's result),
-    so that a small model can find the question among them.
+    so that a small model can find the question among them. ``state`` is what its sample had.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -66,6 +66,7 @@ class Message:
     purpose: Purpose = "task"
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    state: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def text(self) -> str:
@@ -85,7 +86,8 @@ class Request:
     """What a model is asked.
 
     ``seeds`` holds one seed per sample: ``n`` is its length. ``prefix`` is exact text that the reply must continue.
-    ``schema`` is the JSON schema the reply must satisfy. A model refuses what its capabilities do not declare.
+    ``schema`` is the JSON schema the reply must satisfy. ``tools`` may be called unless ``tool_choice`` is ``none``:
+    then they are only there because the history has calls of them. A model refuses what its capabilities do not declare.
     """
 
     messages: tuple[Message, ...]
@@ -95,6 +97,7 @@ class Request:
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    tool_choice: Literal["auto", "none"] = "auto"
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
     prefix: str = ""
@@ -113,29 +116,45 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of a call: read, written, and how many of the read ones came from the provider's cache."""
+    """Tokens of a call: all that were read, all that were written (thinking included), and how many of the read ones
+    came from the provider's cache (``cached``) or were put into it (``stored``)."""
 
     tokens_in: int = 0
     tokens_out: int = 0
     cached: int = 0
+    stored: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out, self.cached + other.cached)
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cached + other.cached,
+            self.stored + other.stored,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One reply: its text or its tool calls, the sum of its log-probabilities where known, and why it ended."""
+    """One reply: its text or its tool calls, the sum of its log-probabilities where known, and why it ended.
+
+    ``finish`` is ``stop``, ``length`` (cut at ``max_tokens``), ``tool_calls`` or ``refusal``. ``state`` is what the
+    provider wants back unchanged when the talk goes on (signed or encrypted thinking), as it came; nobody else reads it.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     logprob: float | None = None
     finish: str = "stop"
+    state: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer to one request: its samples and what they cost together."""
+    """A model's answer to one request: its samples and what they cost together.
+
+    A backend gives what came: there may be fewer samples than were asked for, the gateway asks for the rest. ``notes``
+    are lines that a user should see, such as a parameter that was refused.
+    """
 
     samples: tuple[Sample, ...]
     usage: Usage = field(default_factory=Usage)
@@ -147,7 +166,7 @@ class Capabilities:
     """What a model can do; whatever it does not declare is refused before a call.
 
     ``only`` names the one format that a narrow model writes (``sql``): it plays no other role and reads no
-    instructions. Empty for a general chat model.
+    instructions. Empty for a general chat model. ``temperature`` is false where the provider sets it itself.
     """
 
     only: str = ""
@@ -159,3 +178,5 @@ class Capabilities:
     schema: bool = False
     logprobs: bool = False
     prefix: bool = False
+    streaming: bool = False
+    temperature: bool = True

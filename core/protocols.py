@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from .messages import Capabilities, Reply, Request, ToolCall, ToolSpec
@@ -10,11 +10,18 @@ from .search import Candidate, Proposal, Search, ToolRun, Verdict
 from .task import Task
 
 
+Heard = Callable[[int, str], None]
+"""Takes a piece of text of sample i as it is written; an empty piece is a sign of life (thinking, a tool call)."""
+
+
 @runtime_checkable
 class Model(Protocol):
-    """Turns a request into samples. Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't.
+    """Turns a request into samples: one request to the provider, no retries of its own (the gateway has them).
 
-    A model may also have ``ready()``, which raises ``UsageError`` when a call cannot work (a missing key).
+    Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't. Cancelling must stop the request.
+    A model may also have ``ready()``, which raises ``UsageError`` when a call cannot work (a missing key);
+    ``stream(request, heard: Heard) -> Reply``, which does what ``generate`` does and tells of each piece as it comes;
+    ``address``, who is called, where calls share a provider's limits.
     """
 
     @property

@@ -59,11 +59,12 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     run, work = runtime.context, state["work"]
     if work.proposal.role != "proposer":
         return _go(END, replace(work, ended=await _opinion(run, work)))
-    model, tools = work.desk.model("proposer"), _offered(run, work)
-    request = run.proposer.request(work.proposal, work.turns, tools, model.capabilities)
+    model, tools = work.desk.model("proposer"), _offered(run, work.proposal)
+    again = work.steps < run.tool_steps  # else the last word: the model must answer
+    request = run.proposer.request(work.proposal, work.turns, tools, again, model.capabilities)
     reply = await model.generate(request)
     sample, usage = reply.samples[0], work.usage + reply.usage
-    if sample.tool_calls and tools:
+    if sample.tool_calls and tools and again:
         return _go("execute", _called(work, sample, usage))
     candidate = run.proposer.candidate(work.proposal, work.round, sample, usage, bool(request.prefix))
     run.proposed[candidate.id] = candidate
@@ -76,16 +77,14 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     return _go("execute", replace(work, ended=candidate, pending=(call,)))
 
 
-def _offered(run: Run, work: Work) -> list[ToolSpec]:
-    """The tools the model may call now: those the proposal allows, until its steps are used up."""
-    if work.steps >= run.tool_steps:
-        return []
-    allowed = run.offered if work.proposal.tools is None else work.proposal.tools
+def _offered(run: Run, proposal: Proposal) -> list[ToolSpec]:
+    """The tools that the proposal allows."""
+    allowed = run.offered if proposal.tools is None else proposal.tools
     return [tool.spec for name, tool in run.tools.items() if name in allowed]
 
 
 def _called(work: Work, sample: Sample, usage: Usage) -> Work:
-    said = Message("assistant", sample.text, "reply", sample.tool_calls)
+    said = Message("assistant", sample.text, "reply", sample.tool_calls, state=sample.state)
     turns = (*work.turns, said)
     return replace(work, turns=turns, pending=sample.tool_calls, steps=work.steps + 1, usage=usage)
 

@@ -14,7 +14,7 @@ from .schema import is_strict, render
 Json = Mapping[str, Any]
 TOKEN_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the limit on written tokens; a server that refuses one knows the other."""
-KNOBS = ("temperature", "top_p", "seed", "n", "stop", "response_format", *TOKEN_LIMITS)
+KNOBS = ("temperature", "top_p", "seed", "n", "stop", "tool_choice", "response_format", *TOKEN_LIMITS)
 """Parameters a request can do without."""
 INSTEAD = {
     **{name: f"{other} was sent instead" for name, other in TOKEN_LIMITS.items()},
@@ -47,6 +47,7 @@ def body(request: Request, model: str, limit: str, seeded: bool) -> dict[str, An
         "top_p": request.top_p if request.top_p != 1.0 else None,
         "stop": list(request.stop) or None,
         "tools": [_tool(spec.name, spec.description, spec.parameters) for spec in request.tools] or None,
+        "tool_choice": "none" if request.tools and request.tool_choice == "none" else None,
         "response_format": _format(request.schema) if request.schema is not None else None,
         "logprobs": True if request.logprobs else None,
     }

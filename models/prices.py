@@ -15,21 +15,24 @@ FREE = ("embedded:", "scripted")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens: read, written, and read from the provider's cache."""
+    """Dollars per million tokens: read, written, read from the provider's cache, and put into it."""
 
     input: float
     output: float
     cached: float | None = None
+    stored: float | None = None
 
     def of(self, usage: Usage) -> float:
         """What ``usage`` costs, in dollars."""
         cached = self.input if self.cached is None else self.cached
-        fresh = usage.tokens_in - usage.cached
-        return (fresh * self.input + usage.cached * cached + usage.tokens_out * self.output) / 1e6
+        stored = self.input if self.stored is None else self.stored
+        fresh = usage.tokens_in - usage.cached - usage.stored
+        read = fresh * self.input + usage.cached * cached + usage.stored * stored
+        return (read + usage.tokens_out * self.output) / 1e6
 
     def worst(self, tokens_in: int, tokens_out: int) -> float:
         """The most that so many tokens can cost, in dollars."""
-        return (tokens_in * self.input + tokens_out * self.output) / 1e6
+        return (tokens_in * max(self.input, self.stored or 0.0) + tokens_out * self.output) / 1e6
 
 
 @lru_cache(maxsize=1)

@@ -95,5 +95,6 @@ def split(reply: Reply, k: int) -> list[Reply]:
         return total // k + (i < total % k)
 
     usage = reply.usage
-    shares = [Usage(share(usage.tokens_in, i), share(usage.tokens_out, i), share(usage.cached, i)) for i in range(k)]
+    whole = (usage.tokens_in, usage.tokens_out, usage.cached, usage.stored)
+    shares = [Usage(*(share(total, i) for total in whole)) for i in range(k)]
     return [Reply((sample,), part) for sample, part in zip(reply.samples, shares, strict=True)]

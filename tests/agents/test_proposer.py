@@ -14,7 +14,7 @@ FULL, POOR = Capabilities(prefix=True, schema=True), Capabilities(stop=False)
 
 
 def request(proposal: Proposal, can: Capabilities = FULL, task: Task | None = None) -> Request:
-    return Proposer.of(task or Task("What?")).request(proposal, [], [], can)
+    return Proposer.of(task or Task("What?")).request(proposal, [], [], True, can)
 
 
 def test_what_is_stable_comes_first_and_what_the_method_adds_last():

@@ -333,8 +333,8 @@ def test_a_tool_that_cannot_be_closed_costs_no_answer():
     assert solve(strategy="single", model=Scripted([pauses(0), "done"]), tools=[Stuck()]).answer == "done"
 
 
-def test_after_the_last_step_no_tool_is_offered():
-    model = Scripted(lambda request, seed: pauses(0) if request.tools else "done")
+def test_after_the_last_step_no_tool_may_be_called():
+    model = Scripted(lambda request, seed: pauses(0) if request.tool_choice == "auto" else "done")
     result = solve(strategy="single", model=model, tools=[Pause()])
     assert (result.answer, result.spend.tool_runs, len(model.requests)) == ("done", 8, 9)
 
