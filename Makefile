@@ -40,7 +40,7 @@ clean:  ## Remove what the other targets made.
 	@touch $@
 
 .venv/dev: .venv/base
-	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e '.[dev,train]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e '.[dev,local,train]'
 	@touch $@
 
 .PHONY: help demo test check bench bench-sql train-embedded clean

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,17 @@ class Proposed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrote(Event):
+    """A model wrote a piece of an attempt's text, while it writes; only for who asked for it (``stream``), and never
+    repeated by a replay. A request that is tried again begins anew: ``tried`` is its number."""
+
+    attempt: str
+    role: str
+    tried: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Executed(Event):
     """A tool ran for an attempt."""
 
@@ -85,17 +97,21 @@ class RunEnded(Event):
 
 
 Subscriber = Callable[[Event], None]
+Subscribers = Subscriber | Sequence[Subscriber]
 
 
 class Emitter:
     """Makes a run's events and hands them to subscribers; without any, it makes none.
 
-    A subscriber's fault is logged once and never stops a run.
+    A subscriber is called in the context in which the emitter was made, wherever in the run it is. Its fault is logged
+    once and never stops a run. ``streaming`` says that they want ``Wrote``, too.
     """
 
-    def __init__(self, run: str, subscribers: tuple[Subscriber, ...] = ()) -> None:
+    def __init__(self, run: str, subscribers: Subscribers = (), streaming: bool = False) -> None:
         self.run = run
-        self._subscribers = list(subscribers)
+        self._subscribers = [subscribers] if callable(subscribers) else list(subscribers)
+        self._context = copy_context()
+        self.streaming = streaming and bool(self._subscribers)
 
     def __call__(self, kind: type[Event], step: str, **fields: Any) -> None:
         """An event of ``kind`` at ``step``, which names it within its run."""
@@ -104,7 +120,7 @@ class Emitter:
         event = kind(run=self.run, id=f"{self.run}/{step}", **fields)
         for subscriber in tuple(self._subscribers):
             try:
-                subscriber(event)
+                self._context.run(subscriber, event)
             except Exception:
                 self._subscribers.remove(subscriber)
                 log.exception("subscriber %r failed and gets no more events of run %s", subscriber, self.run)

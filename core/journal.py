@@ -2,8 +2,9 @@
 
 A line is a record, or several that were written as one: run, kind, key, hash of the request, seconds since the run
 began, value. Kinds: ``run`` (what was asked), ``model`` (a reply), ``tool`` (a tool run), ``attempt`` (a candidate with
-its verdict, or an opinion), ``recall``, ``closed`` (which attempts a round counts, and the clock), ``end``. Policies
-are pure, so a resumed run replays from its start out of these records and goes on where they end.
+its verdict, or an opinion), ``recall``, ``closed`` (which attempts a round counts, and the clock), ``trouble`` (what
+stopped a sitting before the run's end), ``end``. Policies are pure, so a resumed run replays from its start out of
+these records and goes on where they end.
 
 A record is handed to the kernel before it is used, so a killed process loses nothing; one thread per journal brings
 what was written to the disk every ``SYNC_EVERY`` seconds, so a power cut loses at most that much.
@@ -82,9 +83,14 @@ class RunLog:
                 )
             return None
         if found.hash != hash:
-            then = "record it again" if self.replaying else "start a new run"
+            if self.replaying:
+                raise JournalMismatch(
+                    f"{kind} {key} is recorded for another request: the verifier, the database, code or settings "
+                    "changed since, so record it again"
+                )
             raise JournalMismatch(
-                f"run {self.run}: {kind} {key} is recorded for another request; code or settings changed since: {then}"
+                f"run {self.run}: {kind} {key} is recorded for another request; code or settings changed since: "
+                "start a new run"
             )
         return found.value
 

@@ -87,7 +87,7 @@ class Request:
 
     ``seeds`` holds one seed per sample: ``n`` is its length. ``prefix`` is exact text that the reply must continue.
     ``schema`` is the JSON schema the reply must satisfy. ``tools`` may be called unless ``tool_choice`` is ``none``:
-    then they are only there because the history has calls of them. A model refuses what its capabilities do not declare.
+    then they are only there because the history has calls of them. A model refuses what it does not declare.
     """
 
     messages: tuple[Message, ...]
@@ -138,7 +138,7 @@ class Sample:
     """One reply: its text or its tool calls, the sum of its log-probabilities where known, and why it ended.
 
     ``finish`` is ``stop``, ``length`` (cut at ``max_tokens``), ``tool_calls`` or ``refusal``. ``state`` is what the
-    provider wants back unchanged when the talk goes on (signed or encrypted thinking), as it came; nobody else reads it.
+    provider wants back unchanged when the talk goes on (signed or encrypted thinking), as it came.
     """
 
     text: str

@@ -9,7 +9,6 @@ from .messages import Capabilities, Reply, Request, ToolCall, ToolSpec
 from .search import Candidate, Proposal, Search, ToolRun, Verdict
 from .task import Task
 
-
 Heard = Callable[[int, str], None]
 """Takes a piece of text of sample i as it is written; an empty piece is a sign of life (thinking, a tool call)."""
 
@@ -21,7 +20,8 @@ class Model(Protocol):
     Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't. Cancelling must stop the request.
     A model may also have ``ready()``, which raises ``UsageError`` when a call cannot work (a missing key);
     ``stream(request, heard: Heard) -> Reply``, which does what ``generate`` does and tells of each piece as it comes;
-    ``address``, who is called, where calls share a provider's limits.
+    ``address``, who is called, where calls share a provider's limits; ``tables``, the names (in lower case) of the
+    tables of the one database schema that it knows.
     """
 
     @property
@@ -58,7 +58,11 @@ class Context(Protocol):
 
 
 class Verifier(Protocol):
-    """Judges a candidate without ever seeing gold (except one named ``oracle``)."""
+    """Judges a candidate without ever seeing gold (except one named ``oracle``).
+
+    A verifier may also have ``async ready(task)``, which raises ``UsageError`` before the first call when it cannot
+    judge this task.
+    """
 
     @property
     def name(self) -> str: ...

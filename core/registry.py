@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
-from .errors import UsageError, told
+from .errors import UsageError, meant, told
 
 
 def load(dotted: str) -> Any:
@@ -44,12 +44,26 @@ def _import(module: str) -> ModuleType:
         sys.path.remove(here)
 
 
-def resolve(kind: str, name: str, known: Mapping[str, str]) -> Any:
-    """Find ``name`` among ``known`` (name to dotted path), the entry points ``veriloop.KIND``, or as an import path."""
+def resolve(kind: str, name: str, known: Mapping[str, str], more: Sequence[str] = ()) -> Any:
+    """Find ``name`` among ``known`` (name to dotted path), the entry points ``veriloop.KIND``, or as an import path.
+
+    ``more`` are names that the caller knows besides (``shell:COMMAND``). Raises ``UsageError``, with the name that may
+    have been meant.
+    """
     if name in known:
         return load(known[name])
     for entry in entry_points(group=f"veriloop.{kind}", name=name):
         return load(f"{entry.module}:{entry.attr}")
     if ":" in name:
+        return _load_path(name, more)
+    names = ", ".join((*sorted(known), *more))
+    guess = meant(name, (*known, *more))
+    raise UsageError(f"unknown {kind} {name!r}{guess}; known: {names}, or give package.module:Name")
+
+
+def _load_path(name: str, more: Sequence[str]) -> Any:
+    try:
         return load(name)
-    raise UsageError(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}, or give package.module:Name")
+    except UsageError as error:
+        heads = [each.partition(":")[0] for each in more if ":" in each]
+        raise UsageError(f"{error}{meant(name.partition(':')[0], heads)}") from error.__cause__

@@ -8,9 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
-from .errors import UsageError
+from .errors import UsageError, meant, plain
+from .provider import Rate, Timeouts
 
 
 class PriceSetting(BaseModel):
@@ -19,12 +26,14 @@ class PriceSetting(BaseModel):
     input: float
     output: float
     cached: float | None = None
+    stored: float | None = None
 
 
 class Settings(BaseSettings):
     """What can be set. ``home`` is the data folder, ``store`` the SQLAlchemy URL of finished runs (default: a SQLite
     file in ``home``), ``strategy`` the default one (else ``iad`` where there is a verifier, ``single`` where not),
-    ``prices`` overrides or adds prices by model name."""
+    ``prices`` overrides or adds prices by model name, ``limits`` says what a provider allows a model, ``timeouts`` how
+    long to wait, ``cache`` keeps replies across runs."""
 
     model_config = SettingsConfigDict(env_prefix="VERILOOP_", extra="forbid")
 
@@ -33,6 +42,9 @@ class Settings(BaseSettings):
     model: str = "embedded:sql"
     strategy: str = ""
     prices: dict[str, PriceSetting] = {}
+    timeouts: Timeouts = Timeouts()
+    limits: dict[str, Rate] = {}
+    cache: bool = False
 
     @classmethod
     def settings_customise_sources(
@@ -57,6 +69,8 @@ class Settings(BaseSettings):
 
 
 VARIABLES = ("VERILOOP_SETTINGS", *(f"VERILOOP_{name.upper()}" for name in Settings.model_fields))
+ELSEWHERE = ("VERILOOP_TRANSFORMERS_DEVICE", "VERILOOP_TRANSFORMERS_DTYPE")
+"""Variables that are read by the models they are for."""
 
 
 def settings_file() -> Path:
@@ -77,17 +91,35 @@ def load() -> Settings:
 @lru_cache(maxsize=4)
 def _load(file: Path, stamp: int, variables: tuple[str | None, ...]) -> Settings:
     """Read once for each state of file and environment: a program may solve thousands of tasks a minute."""
+    _refuse_strangers()
     if os.environ.get("VERILOOP_SETTINGS") and not file.is_file():
-        raise UsageError(f"settings file {file} does not exist; VERILOOP_SETTINGS names it")
+        what = "is a folder" if file.is_dir() else "does not exist"
+        raise UsageError(f"settings file {file} {what}; VERILOOP_SETTINGS names it")
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        if first["type"] == "extra_forbidden":
-            raise UsageError(
-                f"{file}: there is no setting {where!r}; there are {', '.join(Settings.model_fields)}"
-            ) from error
-        raise UsageError(f"setting {where!r} ({file} or VERILOOP_{where.upper()}): {first['msg']}") from error
+        raise _invalid(file, error) from error
+    except SettingsError as error:
+        name = next((name for name in Settings.model_fields if f'"{name}"' in str(error)), "…").upper()
+        raise UsageError(f"VERILOOP_{name} cannot be read, it must be JSON: {error.__cause__}") from error
     except (ValueError, OSError) as error:
-        raise UsageError(f"cannot read the settings ({file}, or a VERILOOP_ variable): {error}") from error
+        raise UsageError(f"cannot read the settings in {file}: {plain(error)}") from error
+
+
+def _refuse_strangers() -> None:
+    """A variable that is spelled wrong would be set in vain."""
+    for name in os.environ:
+        if name.upper().startswith("VERILOOP_") and name.upper() not in (*VARIABLES, *ELSEWHERE):
+            raise UsageError(
+                f"there is no setting {name}{meant(name, VARIABLES)}; there are {', '.join(VARIABLES)}: unset it"
+            )
+
+
+def _invalid(file: Path, error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    variable = f"VERILOOP_{str(first['loc'][0]).upper()}"
+    known = Settings.model_fields
+    if first["type"] == "extra_forbidden":
+        return UsageError(f"{file}: there is no setting {where!r}{meant(where, known)}; there are {', '.join(known)}")
+    return UsageError(f"setting {where!r} ({file} or {variable}): {first['msg']}")

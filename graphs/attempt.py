@@ -19,7 +19,7 @@ from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, ToolRu
 from ..core.seeds import fingerprint
 from ..core.wire import decode, dumps, encode, to_bytes
 from ..models.ask import ask
-from ..models.gateway import Desk
+from ..models.desk import Desk
 from .run import Run
 
 
@@ -60,6 +60,8 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     if work.proposal.role != "proposer":
         return _go(END, replace(work, ended=await _opinion(run, work)))
     model, tools = work.desk.model("proposer"), _offered(run, work.proposal)
+    if work.proposal.prefix and not model.capabilities.prefix:
+        run.gateway.notice(f"{model.name} cannot continue a text: its beginning is asked for in words")
     again = work.steps < run.tool_steps  # else the last word: the model must answer
     request = run.proposer.request(work.proposal, work.turns, tools, again, model.capabilities)
     reply = await model.generate(request)
@@ -166,4 +168,4 @@ def build() -> Any:
     graph.add_node("verify", verify)
     graph.add_edge(START, "propose")
     graph.add_edge("verify", END)
-    return graph.compile()
+    return graph.compile(checkpointer=False)

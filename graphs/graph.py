@@ -14,6 +14,7 @@ from langgraph.types import Command, Send
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
+from ..models.desk import Desk
 from .attempt import Work
 from .attempt import build as build_attempt
 from .run import Run, broken
@@ -90,7 +91,7 @@ async def _work(run: Run, state: One) -> Attempt | None:
     restored = run.restored(proposal)
     if restored is not None:
         return restored
-    desk = run.gateway.bind(proposal.id, run.groups.get(proposal.id))
+    desk = Desk(run.gateway, proposal.id, run.groups.get(proposal.id))
     work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
     try:
         ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, output_keys="work")).ended
@@ -170,4 +171,4 @@ def build(with_memory: bool = False) -> Any:
     else:
         graph.add_edge(START, "refine")
         graph.add_edge("select", END)
-    return graph.compile()
+    return graph.compile(checkpointer=False)  # not even that of a graph around it: the journal is the durability

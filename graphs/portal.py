@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -13,14 +15,33 @@ from ..core.errors import UsageError
 
 T = TypeVar("T")
 NAME = "veriloop-portal"
+PATIENCE = 5.0
+"""Seconds that the end of the process waits for what is open."""
 
 
 @lru_cache(maxsize=1)
 def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name=NAME, daemon=True).start()
+    thread = threading.Thread(target=loop.run_forever, name=NAME, daemon=True)
+    thread.start()
     os.register_at_fork(after_in_child=_loop.cache_clear)
+    atexit.register(_leave, loop, thread)
     return loop
+
+
+def _leave(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """End what is still at work and open as the process ends: connections and processes that nobody closed complain."""
+    if thread.is_alive():  # it is not in a forked child
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(_close(), loop).result(PATIENCE)
+
+
+async def _close() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

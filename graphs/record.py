@@ -12,14 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..core.errors import UnknownRun, UsageError
+from ..core.errors import JournalMismatch, UnknownRun, UsageError, plain
 from ..core.journal import Journal, RunLog, read
-from ..core.registry import load
-from ..core.wire import encode
+from ..core.registry import load as imported
+from ..core.task import Task
+from ..core.wire import decode, encode
 from .strategies import Strategy
 
 if TYPE_CHECKING:
-    from .solve import Plan
+    from .prepare import Plan
 
 
 @cache
@@ -42,15 +43,35 @@ def open_log(
     replay: str | Path | None = None,
 ) -> RunLog:
     """The log of a run: in the journal below ``home``, without one in memory, or out of the recording ``replay``."""
+    if record is not None:
+        _refuse_target(Path(record))
     if replay is not None:
         return _recording(run_id, Path(replay))
     if resume and home is not None:
         return _resumed(run_id, home)
-    if record is not None and not os.access(Path(record).parent, os.W_OK):
-        raise UsageError(f"cannot record to {record}: its folder is missing or may not be written to")
     log = RunLog(run_id) if home is None else journal_in(home).start(run_id)
     log.written = [] if record is not None else None
     return log
+
+
+@lru_cache(maxsize=8)
+def open_store(url: str) -> None:
+    """Raise ``UsageError`` when the store that the settings name cannot be used; asked once for each ``url``, because
+    runs only reach the store long after they have been paid for."""
+    from ..core.settings import load
+    from ..memory.store import Store
+
+    Store.of(load())
+
+
+def _refuse_target(path: Path) -> None:
+    """Raise ``UsageError`` where a recording cannot be written, or would take the place of something."""
+    if path.is_dir():
+        raise UsageError(f"cannot record to {path}: it is a folder; name a file")
+    if path.exists():
+        raise UsageError(f"cannot record to {path}: it exists already; remove it or name another file")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"cannot record to {path}: its folder is missing or may not be written to")
 
 
 def _resumed(run_id: str, home: Path) -> RunLog:
@@ -68,12 +89,44 @@ def _resumed(run_id: str, home: Path) -> RunLog:
 
 
 def _recording(run_id: str, path: Path) -> RunLog:
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"there is no recording {path}; make one with --record {path}")
-    records = {(r.kind, r.key): r for r in read(path)}
+    try:
+        records = {(r.kind, r.key): r for r in read(path)}
+    except OSError as error:
+        raise UsageError(f"cannot read the recording {path}: {plain(error)}") from error
     if not records:
         raise UsageError(f"{path} is not a recording of a run")
     return RunLog(run_id, records, replaying=True)
+
+
+def refuse_other(log: RunLog, plan: Plan, path: Path) -> None:
+    """Raise ``JournalMismatch`` naming what differs when the recording is not of what is asked now."""
+    said: Mapping[str, Any] = log.get("run", "") or {}
+    try:
+        then, now = _identity(said), _identity(header(plan))
+    except (KeyError, TypeError, ValueError):  # of another version: each step is compared anyway
+        return
+    both = [(name, then[name], now[name]) for name in now if name in then]
+    differ = [f"{name} {old!s:.60} (now {new!s:.60})" for name, old, new in both if old != new]
+    if differ:
+        raise JournalMismatch(
+            f"{path} is the recording of another run: {', '.join(differ)}; ask the same, or record this one"
+        )
+
+
+def _identity(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells a run from another by its header: what is there in both of them must be the same. Limits, verifier
+    and the database's place may differ."""
+    task = decode(Task, said["task"])
+    return {
+        "question": repr("\n".join(turn.text for turn in task.turns)),
+        "database": "none" if task.database is None else "one",
+        "strategy": said["strategy"]["name"],
+        **said["strategy"]["parameters"],
+        "seed": said["seed"],
+        **{f"{role}'s model": name for role, name in said["models"].items() if name is not None},
+    }
 
 
 def header(plan: Plan) -> Mapping[str, Any]:
@@ -159,7 +212,7 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
         "strategy": Strategy.of(given.get("strategy") or Strategy(**said["strategy"])),
         "models": _models(said["models"], given.get("model"), run_id),
         "verify": given.get("verify", said["verify"]),
-        "output": given.get("output") or (load(output) if output else None),
+        "output": given.get("output") or (imported(output) if output else None),
         "gold": given.get("gold"),
         "tools": given.get("tools", ()),
         "memory": given.get("memory"),

@@ -164,10 +164,13 @@ class Run:
             fresh = not self.log.records or ("model", f"{proposal.id}/proposer/0") not in self.log.records
             if proposal.role == "proposer" and fresh:
                 alike.setdefault(_alike(proposal), []).append(proposal.id)
+        model = self.gateway.model("proposer")
         for ids in alike.values():
-            if len(ids) > 1:
+            if len(ids) > 1 and self.gateway.together(model):
                 group = Group(self.gateway, len(ids))
                 self.groups.update(dict.fromkeys(ids, group))
+            elif len(ids) > 1 and not model.capabilities.n:
+                self.gateway.notice(f"{model.name} gives one sample a request: each is asked for by itself")
 
     def restored(self, proposal: Proposal) -> Attempt | None:
         """The attempt as an earlier sitting recorded it, or none."""

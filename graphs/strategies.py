@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, cast
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, meant
 from ..core.protocols import Policy
 from ..core.registry import resolve
 
@@ -60,7 +60,8 @@ class Strategy:
         known = {f.name: f for f in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
         for name in self.parameters:
             if name not in known:
-                raise UsageError(f"strategy {self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+                has = ", ".join(known) or "none"
+                raise UsageError(f"strategy {self.name} has no parameter {name!r}{meant(name, known)}; it has {has}")
         return _validated(self.name, made, self.parameters)
 
 
@@ -98,8 +99,7 @@ def proposals(name: str, total: int) -> dict[str, int]:
 def describe(name: str) -> dict[str, Any]:
     """A strategy in plain data: name, summary (a line), about (all its text), parameters with default and kind."""
     made = resolve("strategy", name, KNOWN)
-    module = inspect.getdoc(inspect.getmodule(made)) or ""
-    about = inspect.getdoc(made) or ""
+    module, about = (_words(each) for each in (inspect.getmodule(made), made))
     parameters = [
         {"name": f.name, "default": f.default, "kind": str(f.type)}
         for f in (dataclasses.fields(made) if dataclasses.is_dataclass(made) else ())
@@ -111,6 +111,11 @@ def describe(name: str) -> dict[str, Any]:
         "about": f"{' '.join(module.split())}\n\n{about}",
         "parameters": parameters,
     }
+
+
+def _words(documented: object) -> str:
+    """What its docstring says, without the marks of code."""
+    return (inspect.getdoc(documented) or "").replace("``", "")
 
 
 def describe_all() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, plain
 from ..core.settings import Settings
 
 HEAD = "0001"
@@ -34,6 +34,9 @@ def url_of(settings: Settings) -> URL:
             "setting 'store' (VERILOOP_STORE) is no database URL; write sqlite:////folder/file.sqlite or "
             "postgresql+psycopg://user:password@host/database"
         ) from None
+    if url.drivername == "postgres":  # as servers hand it out, and as SQLAlchemy does not read it
+        right = url.set(drivername="postgresql+psycopg").render_as_string(hide_password=True)
+        raise UsageError(f"the store {shown(url)} must be written {right} (VERILOOP_STORE)")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise UsageError(f"the store {url} would forget everything at once; name a file: sqlite:////folder/file.sqlite")
     return url
@@ -55,7 +58,9 @@ def plainly(url: URL) -> Generator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, ImportError) as error:
-        said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        said = plain(getattr(error, "orig", None) or error).splitlines()[0]
+        if isinstance(error, ImportError):
+            said = f"the package {error.name} is missing, install it"
         raise UsageError(f"cannot use the store {shown(url)}: {said}; VERILOOP_STORE names another") from error
 
 

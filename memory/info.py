@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..core.journal import Record
-from ..core.search import Attempt, Candidate, Opinion, Spend
+from ..core.messages import Reply, Usage
+from ..core.search import Attempt, Candidate, Opinion, Result, Spend
 from ..core.task import Task
 from ..core.wire import decode
 
@@ -21,7 +22,8 @@ class RunInfo:
 
     ``status``: ``running`` (a live process works on it), ``unfinished`` (it can be resumed), else how it ended, where
     ``abstained`` means without an answer. ``created`` is in UTC. ``model`` is the proposer's name, empty where it was
-    an object. Until the run has ended, ``stopped`` and ``answer`` are empty and ``spend`` is that of its closed rounds.
+    an object. Until the run has ended, ``answer`` is empty, ``stopped`` says what trouble it met last, if any, and
+    ``spend`` is what its closed rounds and the replies recorded since came to.
     """
 
     id: str
@@ -35,20 +37,53 @@ class RunInfo:
     stopped: str = ""
 
 
-def info_of(run: str, records: Iterable[Record], changed: float, live: bool = False) -> RunInfo:
-    """A run as its records tell it. ``changed`` (seconds since 1970) is when its journal changed last, which stands in
-    where the first record is lost or unreadable; ``live`` says whether a process holds the journal."""
+def info_of(run: str, records: Sequence[Record], changed: float, live: bool = False) -> RunInfo:
+    """A run as its records, in the order of work, tell it. ``changed`` (seconds since 1970) is when its journal changed
+    last, which stands in where the first record is lost or unreadable; ``live`` says whether a process holds the
+    journal."""
     last = {r.kind: r.value for r in records}
     end: Mapping[str, Any] = last.get("end", {})
-    counted = end or last.get("closed")
     return RunInfo(
         id=run,
         **_asked(last.get("run", {}), changed),
         status=_status(end, live),
         answer=end.get("answer"),
-        spend=decode(Spend, counted["spend"]) if counted else Spend(),
-        stopped=end.get("stopped", ""),
+        spend=decode(Spend, end["spend"]) if end else _spent(records),
+        stopped=end["stopped"] if end else _trouble(records, live),
     )
+
+
+def _spent(records: Sequence[Record]) -> Spend:
+    """What an open run has spent: what its last closed round counts, and the replies recorded since."""
+    closed = max((i for i, r in enumerate(records) if r.kind == "closed"), default=-1)
+    spend = Spend() if closed < 0 else decode(Spend, records[closed].value["spend"])
+    since = records[closed + 1 :]
+    replies = [reply for r in since if r.kind == "model" and (reply := _reply(r.value))]
+    if not replies:
+        return spend
+    usage = sum((reply.usage for reply in replies), Usage())
+    return replace(
+        spend,
+        calls=spend.calls + sum(len(reply.samples) for reply in replies),
+        tokens_in=spend.tokens_in + usage.tokens_in,
+        tokens_out=spend.tokens_out + usage.tokens_out,
+        money=None,
+        seconds=max(spend.seconds, *(r.t for r in since)),
+        tool_runs=spend.tool_runs + sum(r.kind == "tool" for r in since),
+    )
+
+
+def _reply(value: Any) -> Reply | None:
+    try:
+        return decode(Reply, value)
+    except ValueError:
+        return None
+
+
+def _trouble(records: Sequence[Record], live: bool) -> str:
+    """What stopped the last sitting, unless somebody has gone on since."""
+    stopped = not live and bool(records) and records[-1].kind == "trouble"
+    return f"error: {records[-1].value}" if stopped else ""
 
 
 def _asked(said: Mapping[str, Any], changed: float) -> dict[str, Any]:
@@ -81,6 +116,21 @@ def attempts_of(records: Sequence[Record]) -> list[Attempt]:
     closed = {int(r.key): r.value for r in records if r.kind == "closed"}
     counted = [written[name] for number in sorted(closed) for name in closed[number]["counted"] if name in written]
     return [*counted, *(a for a in written.values() if a.round not in closed)]
+
+
+def result_of(info: RunInfo, records: Sequence[Record]) -> Result:
+    """How a run ended, or stands, with the attempt that was chosen. Raises as ``attempts_of`` does."""
+    attempts = attempts_of(records)
+    chosen = next((r.value["best"] for r in records if r.kind == "end"), None)
+    return Result(
+        run_id=info.id,
+        answer=info.answer,
+        best=next((a for a in attempts if isinstance(a, Candidate) and a.id == chosen), None),
+        attempts=tuple(attempts),
+        spend=info.spend,
+        stopped=info.stopped,
+        strategy=info.strategy,
+    )
 
 
 def _attempt(value: Mapping[str, Any]) -> Attempt:

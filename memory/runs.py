@@ -22,7 +22,7 @@ from .database import file_of, shown, url_of
 from .info import RunInfo, info_of
 from .store import Store
 
-_TELLING = (b'"kind":"run"', b'"kind":"closed"', b'"kind":"end"')
+_TELLING = tuple(b'"kind":"%s"' % kind for kind in (b"run", b"model", b"closed", b"trouble", b"end"))
 """In the lines that a list needs; journals are canonical JSON."""
 
 
@@ -46,6 +46,11 @@ def list_runs(settings: Settings, limit: int | None = 20) -> list[RunInfo]:
     return sorted(infos.values(), key=lambda info: info.created, reverse=True)[:limit]
 
 
+def count_runs(settings: Settings) -> int:
+    """How many runs there are."""
+    return len({*_journaled(settings, *_TELLING), *Store.of(settings).ids("")})
+
+
 def find(settings: Settings, run: str) -> tuple[RunInfo, list[Record]]:
     """The run whose id is or begins with ``run``, and its records. Raises ``UsageError``: unknown or ambiguous."""
     found = _journaled(settings, b'"run":' + dumps(run)[:-1])
@@ -67,17 +72,19 @@ def remove(settings: Settings, runs: Iterable[str]) -> int:
     return _remove(settings, {find(settings, run)[0].id for run in runs})
 
 
-def prune(settings: Settings, older_than_days: float) -> tuple[int, int]:
-    """Forget all runs begun longer ago, unfinished ones too, save those in live processes' journals.
-
-    Returns how many, and the bytes freed.
-    """
-    store = Store.of(settings)
-    before = store.size() + _bytes(_journals(settings))
-    moment = datetime.now(UTC) - timedelta(days=older_than_days)
+def older_than(settings: Settings, days: float) -> set[str]:
+    """The ids of all runs begun longer ago, unfinished ones too, save those in live processes' journals."""
+    moment = datetime.now(UTC) - timedelta(days=days)
     found = _journaled(settings, *_TELLING)
     old = {run for run, each in found.items() if each.info(run).created < moment and not each.live}
-    count = _remove(settings, old.union(store.older_than(moment)))
+    return old.union(Store.of(settings).older_than(moment))
+
+
+def prune(settings: Settings, days: float) -> tuple[int, int]:
+    """Forget the runs that are ``older_than`` this; returns how many, and the bytes freed."""
+    store = Store.of(settings)
+    before = store.size() + _bytes(_journals(settings))
+    count = _remove(settings, older_than(settings, days))
     store.compact()
     return count, max(0, before - store.size() - _bytes(_journals(settings)))
 
@@ -87,7 +94,7 @@ def where(settings: Settings) -> str:
     url, journals = url_of(settings), _journals(settings)
     file = file_of(url)
     size = f" ({_bytes([file]) / 1e6:.1f} MB)" if file else ""
-    held = f"{len(journals)} files, {_bytes(journals) / 1e6:.1f} MB"
+    held = f"{len(journals)} file{'s' * (len(journals) != 1)}, {_bytes(journals) / 1e6:.1f} MB"
     return f"finished runs: {shown(url)}{size}; journals: {_folder(settings)} ({held})"
 
 

@@ -1,4 +1,4 @@
-"""Models by name: ``provider:NAME`` (``embedded:sql``, ``openai:gpt-5-mini``) or ``package.module:Class``."""
+"""Models by name: ``provider:NAME`` (``embedded:sql``, ``anthropic:claude-opus-5-5``) or ``package.module:Class``."""
 
 from __future__ import annotations
 
@@ -8,27 +8,38 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.protocols import Model
+from ..core.provider import Timeouts
 from ..core.registry import load
 
 PROVIDERS = {
+    "anthropic": f"{__name__}.anthropic:Anthropic",
     "embedded": f"{__name__}.embedded:Embedded",
     "openai": f"{__name__}.openai:OpenAI",
+    "openai-responses": f"{__name__}.responses:Responses",
+    "transformers": f"{__name__}.local:Transformers",
 }
 """Provider to class; the class is called with what stands behind the colon."""
-VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+REMOTE = ("anthropic", "openai", "openai-responses")
+"""Providers behind a network; their classes take ``connect``, the seconds to wait for a connection."""
+VARIABLES = (
+    *(f"{provider}_{what}" for provider in ("ANTHROPIC", "OPENAI") for what in ("API_KEY", "API_KEY_FILE", "BASE_URL")),
+    "VERILOOP_TRANSFORMERS_DEVICE",
+    "VERILOOP_TRANSFORMERS_DTYPE",
+)
 """Environment variables that providers read when a model is made."""
 
 
-def named(name: str) -> Model:
+def named(name: str, connect: float = Timeouts().connect) -> Model:
     """The model called ``name``, the same object as long as the environment is. Raises ``UsageError`` if unknown."""
-    return _named(name, tuple(map(os.environ.get, VARIABLES)))
+    return _named(name, connect, tuple(map(os.environ.get, VARIABLES)))
 
 
 @lru_cache(maxsize=64)
-def _named(name: str, environment: tuple[str | None, ...]) -> Model:
+def _named(name: str, connect: float, environment: tuple[str | None, ...]) -> Model:
     provider, _, rest = name.partition(":")
     if provider in PROVIDERS and rest:
-        return load(PROVIDERS[provider])(rest)
+        options = {"connect": connect} if provider in REMOTE else {}
+        return load(PROVIDERS[provider])(rest, **options)
     if not rest or ("." not in provider and not rest.isidentifier()):
         known = ", ".join(f"{p}:NAME" for p in sorted(PROVIDERS))
         raise UsageError(f"unknown model {name!r}; give one of {known} or package.module:Class (see: veriloop models)")

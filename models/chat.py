@@ -1,60 +1,66 @@
-"""Chat Completions as data: a request as its JSON body, a response's JSON as samples. No network here."""
+"""Chat Completions as data: a request as its JSON body, a response's JSON or its stream as samples. No network here."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
 
 from ..core.errors import UsageError
-from ..core.messages import Image, Message, Request, Sample, ToolCall, Usage
+from ..core.messages import Capabilities, Image, Message, Request, Sample, ToolCall, Usage
+from ..core.protocols import Heard
+from .endpoint import Json, as_list, as_mapping
 from .schema import is_strict, render
 
-Json = Mapping[str, Any]
+PATH = "/chat/completions"
+STREAMED: Json = {"stream": True, "stream_options": {"include_usage": True}}
+"""What asks for a stream, and for the usage at its end."""
+SCHEMA = "response_format"
+"""The parameter that holds the schema of the reply."""
 TOKEN_LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 """The two names of the limit on written tokens; a server that refuses one knows the other."""
-KNOBS = ("temperature", "top_p", "seed", "n", "stop", "tool_choice", "response_format", *TOKEN_LIMITS)
-"""Parameters a request can do without."""
+KNOBS = ("temperature", "top_p", "seed", "n", "stop", "tool_choice", SCHEMA, *TOKEN_LIMITS, *STREAMED)
+"""Parameters that a request can do without."""
+FEATURES = ("tools", "logprobs", "images")
+"""What it cannot do without."""
+NAMES = {name: name for name in (*KNOBS, *FEATURES)}
+"""What a refusal may call a parameter, and the parameter."""
 INSTEAD = {
     **{name: f"{other} was sent instead" for name, other in TOKEN_LIMITS.items()},
     "n": "the samples were asked for one by one",
-    "response_format": "the schema was sent in words",
+    SCHEMA: "the schema was sent in words",
     "stop": "the reply was cut afterwards",
+    "stream": "the reply came at once",
+    "stream_options": "a stream reports no usage",
 }
 """What is done about a refused parameter, other than leaving it out."""
-FEATURES = ("tools", "logprobs")
-"""Parameters a request cannot do without."""
-OUT_OF_RANGE = re.compile(
-    r"\brange\b|between|too (large|long|small|big|many|high)|(less|greater|more|fewer) than|at (most|least)"
-    r"|maximum|minimum|above|below|non-negative|positive|invalid schema|[<>]=? ?-?\d",
-    re.IGNORECASE,
-)
-"""A 400 that says so finds fault with a value; it does not refuse the parameter, but for n and a schema."""
+FINISHES = {"content_filter": "refusal"}
+"""The provider's words for the end of a reply that differ from ours."""
 NO_USAGE = "reports no usage: tokens are estimated"
 BYTES_PER_TOKEN, TOKENS_PER_PICTURE = 3, 1500
 """How tokens are estimated that nobody reports; what a model thinks and does not show is not among them."""
 
 
-def body(request: Request, model: str, limit: str, seeded: bool) -> dict[str, Any]:
+def body(request: Request, model: str, limit: str, can: Capabilities) -> dict[str, Any]:
     """The JSON body that asks for ``request``; ``limit`` is the name under which the limit on tokens goes.
 
     Seeds go as their lower 31 bits, which every server's integer type holds.
     """
     optional = {
         "n": request.n if request.n > 1 else None,
-        "seed": request.seeds[0] & 0x7FFFFFFF if seeded else None,
+        "temperature": request.temperature if can.temperature else None,
+        "seed": request.seeds[0] & 0x7FFFFFFF if can.seed else None,
         "top_p": request.top_p if request.top_p != 1.0 else None,
         "stop": list(request.stop) or None,
         "tools": [_tool(spec.name, spec.description, spec.parameters) for spec in request.tools] or None,
         "tool_choice": "none" if request.tools and request.tool_choice == "none" else None,
-        "response_format": _format(request.schema) if request.schema is not None else None,
+        SCHEMA: _format(request.schema) if request.schema is not None else None,
         "logprobs": True if request.logprobs else None,
     }
     return {
         "model": model,
         "messages": [_message(message) for message in request.messages],
-        "temperature": request.temperature,
         limit: request.max_tokens,
         **{name: value for name, value in optional.items() if value is not None},
     }
@@ -81,7 +87,9 @@ def _message(message: Message) -> Json:
 
 def _text_only(message: Message) -> str:
     if message.images:
-        raise UsageError(f"chat completions take pictures in user messages only, not in a {message.role} message")
+        raise UsageError(
+            f"chat completions take pictures in user messages only, not in a message of role {message.role}"
+        )
     return message.text
 
 
@@ -96,61 +104,50 @@ def _part(part: Any) -> Json:
     return {"type": "text", "text": part.text}
 
 
-def refused_parameter(body: Json, param: object, words: str) -> str | None:
-    """Which parameter of ``body`` a 400 refuses, by its ``param`` field or else by what it says."""
-    droppable = [name for name in (*KNOBS, *FEATURES) if name in body]
-    if isinstance(param, str) and param:
-        param = "response_format" if param.startswith("response_format.") else param
-        named = param if param in droppable else None
-    else:
-        # The name stands alone: not within a word, an escaped newline, or a path such as tools[0].function.
-        places = {name: re.search(rf"(?<![\w\\.]){name}(?![\w\[.])", words) for name in droppable}
-        found = {name: place.start() for name, place in places.items() if place}
-        named = min(found, key=lambda name: found[name], default=None)
-    return None if named not in ("n", "response_format") and finds_fault(words) else named
-
-
-def finds_fault(words: str) -> bool:
-    """Whether a 400 is about the value of a parameter rather than about the parameter."""
-    return OUT_OF_RANGE.search(words) is not None
+def holds(body: Json, name: str) -> bool:
+    """Whether ``body`` has this parameter."""
+    return name in body
 
 
 def without(body: Json, name: str) -> dict[str, Any]:
     """``body`` without a refused parameter: a limit on tokens goes under its other name, a schema in words."""
-    rest = {key: value for key, value in body.items() if key != name}
+    gone = STREAMED if name == "stream" else (name,)
+    rest = {key: value for key, value in body.items() if key not in gone}
     if name in TOKEN_LIMITS:
         rest[TOKEN_LIMITS[name]] = body[name]
-    elif name == "response_format":
-        words = render("json_reply", schema=json.dumps(body[name]["json_schema"]["schema"]))
-        rest["messages"] = _instructed(body["messages"], words)
+    elif name == SCHEMA:
+        rest["messages"] = instructed(body["messages"], schema_in(body) or {}, "text")
     return rest
 
 
-def takes_schema(body: Json) -> bool:
-    """Whether the schema in ``body``, if any, is one that OpenAI takes: of an object, without a choice at its root."""
-    if "response_format" not in body:
-        return True
-    schema = body["response_format"]["json_schema"]["schema"]
-    return "$ref" in schema or (schema.get("type") == "object" and "anyOf" not in schema)
+def schema_in(body: Json) -> Json | None:
+    """The schema in ``body``, if any."""
+    return body[SCHEMA]["json_schema"]["schema"] if SCHEMA in body else None
 
 
-def _instructed(messages: list[Json], words: str) -> list[Json]:
-    last = messages[-1]
-    if last["role"] != "user":
-        return [*messages, {"role": "user", "content": words}]
+def instructed(turns: Sequence[Json], schema: Json, kind: str) -> list[Json]:
+    """``turns`` that ask for ``schema`` in words; ``kind`` is the type of a text among the parts of a turn."""
+    words, last = render("json_reply", schema=json.dumps(schema)), turns[-1]
+    if last.get("role") != "user":
+        return [*turns, {"role": "user", "content": words}]
     content = last["content"]
-    longer = f"{content}\n\n{words}" if isinstance(content, str) else [*content, {"type": "text", "text": words}]
-    return [*messages[:-1], {**last, "content": longer}]
+    longer = f"{content}\n\n{words}" if isinstance(content, str) else [*content, {"type": kind, "text": words}]
+    return [*turns[:-1], {**last, "content": longer}]
 
 
 def usage(data: Json) -> Usage | None:
     """The tokens a response reports; none where it leaves out a count, or says that a call took no tokens at all."""
-    told = _mapping(data.get("usage"))
-    read, written = told.get("prompt_tokens"), told.get("completion_tokens")
-    if not (_is_count(read) and _is_count(written) and read + written):
+    return counted(as_mapping(data.get("usage")), "prompt_tokens", "completion_tokens")
+
+
+def counted(told: Json, read: str, written: str) -> Usage | None:
+    """The ``usage`` of a response, whose tokens go by these names."""
+    tokens_in, tokens_out = told.get(read), told.get(written)
+    if not (_is_count(tokens_in) and _is_count(tokens_out) and tokens_in + tokens_out):
         return None
-    cached = _mapping(told.get("prompt_tokens_details")).get("cached_tokens")
-    return Usage(read, written, cached if _is_count(cached) else 0)
+    details = as_mapping(told.get(f"{read}_details"))
+    cached, stored = details.get("cached_tokens"), details.get("cache_write_tokens")
+    return Usage(tokens_in, tokens_out, cached if _is_count(cached) else 0, stored if _is_count(stored) else 0)
 
 
 def estimate(request: Request, samples: Sequence[Sample]) -> Usage:
@@ -178,10 +175,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
     """The usable choices of a response, cut at ``stop`` (some servers ignore it or leave the stop text in)."""
-    choices = data.get("choices")
-    if not isinstance(choices, list):
-        return []
-    found = [_sample(_mapping(choice), stop) for choice in cast("list[object]", choices)]
+    found = [_sample(as_mapping(choice), stop) for choice in as_list(data.get("choices"))]
     return [sample for sample in found if sample is not None]
 
 
@@ -191,35 +185,111 @@ def cut(text: str, stop: Sequence[str]) -> str:
 
 
 def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
-    message = _mapping(choice.get("message"))
+    message = as_mapping(choice.get("message"))
     content, refusal = message.get("content"), message.get("refusal")
-    finish = choice.get("finish_reason") or "stop"
+    finish = str(choice.get("finish_reason") or "stop")
     if isinstance(refusal, str) and not content:
         content, finish = refusal, "refusal"
     calls = cast("object", message.get("tool_calls") or [])
     if not message or not isinstance(content or "", str) or not isinstance(calls, list):
         return None
-    tool_calls = tuple(_tool_call(_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
-    return Sample(cut(content or "", stop), tool_calls, _logprob(choice), str(finish))
+    tool_calls = tuple(_tool_call(as_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
+    return Sample(cut(content or "", stop), tool_calls, _logprob(choice), FINISHES.get(finish, finish))
 
 
 def _tool_call(call: Json, index: int) -> ToolCall:
-    function = _mapping(call.get("function"))
-    raw = function.get("arguments") or "{}"
+    function = as_mapping(call.get("function"))
+    given = arguments(function.get("arguments") or "{}")
+    return ToolCall(str(function.get("name") or ""), given, str(call.get("id") or f"call_{index}"))
+
+
+def arguments(raw: object) -> Json:
+    """The arguments of a tool call from their JSON. A text that is none is the model's slip, not the endpoint's: the
+    tool's own check of its arguments tells the model."""
     try:
-        arguments = json.loads(raw) if isinstance(raw, str) else raw
+        found: object = json.loads(raw) if isinstance(raw, str) else raw
     except ValueError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        # The model's slip, not the endpoint's: the tool's own check of its arguments tells the model.
-        arguments = {"invalid_json": raw}
-    return ToolCall(str(function.get("name") or ""), cast("Json", arguments), str(call.get("id") or f"call_{index}"))
+        found = None
+    return cast("Json", found) if isinstance(found, dict) else {"invalid_json": raw}
 
 
 def _logprob(choice: Json) -> float | None:
-    tokens = _mapping(choice.get("logprobs")).get("content")
+    tokens = as_mapping(choice.get("logprobs")).get("content")
     return sum(token["logprob"] for token in cast("list[Json]", tokens)) if isinstance(tokens, list) else None
 
 
-def _mapping(value: object) -> Json:
-    return cast("Json", value) if isinstance(value, dict) else {}
+class Stream:
+    """A streamed response as it grows. ``done`` is set when the server says so; ``whole`` is what it would have sent
+    at once, less the choices that were cut, or none if all were."""
+
+    def __init__(self, heard: Heard) -> None:
+        self.done = False
+        self._heard = heard
+        self._choices: dict[int, _Growing] = {}
+        self._usage: object = None
+
+    def take(self, event: Json) -> None:
+        """Add a chunk; an empty one is a sign of life."""
+        self._usage = event.get("usage") or self._usage
+        choices = as_list(event.get("choices"))
+        if not choices:
+            return self._heard(0, "")
+        for choice in map(as_mapping, choices):
+            index = int(choice.get("index") or 0)
+            if index not in self._choices:
+                self._choices[index] = _Growing()
+            self._heard(index, self._choices[index].take(choice))
+
+    def whole(self) -> Json | None:
+        """The response, once nothing more comes."""
+        choices = [each.whole() for _, each in sorted(self._choices.items()) if self.done or each.finish]
+        return {"choices": choices, "usage": self._usage} if choices or self.done else None
+
+
+@dataclass
+class _Growing:
+    """One choice of a streamed response."""
+
+    texts: list[str] = field(default_factory=list[str])
+    refusals: list[str] = field(default_factory=list[str])
+    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    logprobs: list[Json] = field(default_factory=list[Json])
+    finish: object = None
+
+    def take(self, choice: Json) -> str:
+        """Add a piece; gives what there is to hear of it."""
+        delta = as_mapping(choice.get("delta"))
+        content, refusal = delta.get("content"), delta.get("refusal")
+        self.finish = choice.get("finish_reason") or self.finish
+        if logprobs := choice.get("logprobs"):
+            self.logprobs += map(as_mapping, as_list(as_mapping(logprobs).get("content")))
+        for call in as_list(delta.get("tool_calls")):
+            self._call(as_mapping(call))
+        if isinstance(content, str) and content:
+            self.texts.append(content)
+            return content
+        if isinstance(refusal, str):
+            self.refusals.append(refusal)
+            return refusal
+        return ""
+
+    def _call(self, piece: Json) -> None:
+        """Add a piece of a tool call. Some servers count none of them, so a new id is a new call."""
+        place, id, function = piece.get("index"), piece.get("id"), as_mapping(piece.get("function"))
+        known = [call for call in self.calls if call["index"] == place and id in (None, "", call["id"])]
+        if not known:
+            known: list[dict[str, Any]] = [{"index": place, "id": id, "name": "", "arguments": ""}]
+            self.calls += known
+        for name in ("name", "arguments"):
+            more = function.get(name) or ""
+            known[-1][name] += more if isinstance(more, str) else json.dumps(more)
+
+    def whole(self) -> Json:
+        """The choice as it comes unstreamed."""
+        message = {
+            "content": "".join(self.texts),
+            "refusal": "".join(self.refusals) or None,
+            "tool_calls": [{"id": call["id"], "function": call} for call in self.calls],
+        }
+        logprobs = {"content": self.logprobs} if self.logprobs else None
+        return {"message": message, "finish_reason": self.finish, "logprobs": logprobs}

@@ -2,7 +2,7 @@
 
     for line in asyncio.run(check(MyModel())): print(*line, sep="\\t")
 
-Costs about fifteen short calls.
+Costs about twenty short calls. Each line *works*, or is *n/a*: not declared, and refused before a call.
 """
 
 from __future__ import annotations
@@ -12,17 +12,29 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import cast
 
+from ..core.budget import Budget
 from ..core.conformance import Broken, Line, cancelled, expect
-from ..core.errors import CapabilityError
-from ..core.messages import Image, Message, Request, Text, ToolSpec
-from ..core.protocols import Model
+from ..core.errors import CapabilityError, VeriloopError
+from ..core.events import Emitter, Noticed
+from ..core.journal import RunLog
+from ..core.messages import Image, Message, Reply, Request, Text, ToolSpec
+from ..core.protocols import Heard, Model
+from ..core.task import Limits
 from .chat import NO_USAGE
+from .desk import Desk
+from .gateway import Gateway
 
 RED_SQUARE = (
     "iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAJ0lEQVR42u3NsQkAAAjAsP7/tF7hIASy"
     "p6lTCQQCgUAgEAgEgi/BAjLD/C5w/SM9AAAAAElFTkSuQmCC"
 )
 """A picture of 32 by 32 pixels (PNG, base64)."""
+NOT_REFUSED = {
+    "seed": "not declared",
+    "temperature": "not declared: the provider sets it",
+    "streaming": "not declared: replies come whole",
+}
+"""What a model may lack and yet take a request for: nothing is asked for in vain."""
 INTEGER = {
     "type": "object",
     "properties": {"answer": {"type": "integer"}},
@@ -36,16 +48,22 @@ WEATHER = ToolSpec(
 )
 
 
-async def check(model: Model) -> list[Line]:
-    """Ask ``model`` for one thing after the other. Never raises for what the model does."""
-    return [await _line(model, name, probe) for name, probe in PROBES.items()]
+async def check(model: Model, tell: Callable[[str], None] | None = None) -> list[Line]:
+    """Ask ``model`` for one thing after the other; ``tell`` gets the name of each before. Never raises for what the
+    model does."""
+    lines: list[Line] = []
+    for name, probe in PROBES.items():
+        if tell is not None:
+            tell(name)
+        lines.append(await _line(model, name, probe))
+    return lines
 
 
 async def _line(model: Model, name: str, probe: Probe) -> Line:
     declared = getattr(model.capabilities, name, True)
     try:
-        if not declared and name == "seed":
-            return Line(name, "n/a", "not declared")
+        if not declared and name in NOT_REFUSED:
+            return Line(name, "n/a", NOT_REFUSED[name])
         detail = await probe(model)
     except CapabilityError as error:
         return Line(name, "fails" if declared else "n/a", str(error))
@@ -74,8 +92,14 @@ async def _text(model: Model) -> str:
 
 
 async def _n(model: Model) -> str:
-    await _one(model, replace(_request(), seeds=(1, 2, 3)))
-    return "3 samples"
+    asked = replace(_request(), seeds=(1, 2, 3))
+    if not model.capabilities.n:
+        return await _one(model, asked)
+    notices: list[str] = []
+    emit = Emitter("check", (lambda event: notices.append(event.text) if isinstance(event, Noticed) else None,))
+    desk = Desk(Gateway({"proposer": model}, RunLog("check"), Budget(Limits()), emit), "check")
+    await _one(desk.model("proposer"), asked)
+    return "; ".join(notices) or "3 samples of one request"
 
 
 async def _stop(model: Model) -> str:
@@ -94,7 +118,7 @@ async def _seed(model: Model) -> str:
     return await _same(model, replace(_request("Name a colour and an animal."), seeds=(11,), temperature=1.0))
 
 
-async def _temperature_zero(model: Model) -> str:
+async def _temperature(model: Model) -> str:
     return await _same(model, replace(_request("Name a colour and an animal."), temperature=0.0))
 
 
@@ -139,6 +163,29 @@ async def _images(model: Model) -> str:
     return repr((await _one(model, _request("What colour is this?", picture=True)))[:40])
 
 
+async def _streaming(model: Model) -> str:
+    heard: list[str] = []
+    stream: Stream | None = getattr(model, "stream", None)
+    if stream is None:
+        raise Broken("declared, yet there is no stream(request, heard)")
+    reply = await stream(_request(), lambda _, text: heard.append(text))
+    text = reply.samples[0].text
+    expect("".join(heard) == text, f"the pieces give {''.join(heard)[:40]!r}, the reply says {text[:40]!r}")
+    return f"{len(heard)} pieces"
+
+
+async def _errors(model: Model) -> str:
+    """What cannot be answered is told in one line of ours, whatever the provider's library raises."""
+    nonsense = Message("tool", "4", "tool", tool_call_id="never-asked")
+    wrong = Request(messages=(nonsense,), max_tokens=64)
+    try:
+        await model.generate(wrong)
+    except VeriloopError as error:
+        expect("\n" not in str(error), f"an error of several lines: {error}")
+        return str(error)[:60]
+    return "a tool's result that nobody asked for is taken"
+
+
 async def _usage(model: Model) -> str:
     reply = await model.generate(_request())
     usage, estimated = reply.usage, [note for note in reply.notes if note.endswith(NO_USAGE)]
@@ -153,19 +200,22 @@ async def _cancel(model: Model) -> str:
     return how
 
 
+Stream = Callable[[Request, Heard], Awaitable[Reply]]
 Probe = Callable[[Model], Awaitable[str]]
 PROBES: dict[str, Probe] = {
     "text": _text,
     "n": _n,
     "stop": _stop,
     "seed": _seed,
-    "temperature 0": _temperature_zero,
+    "temperature": _temperature,
     "schema": _schema,
     "tools": _tools,
     "logprobs": _logprobs,
     "prefix": _prefix,
     "images": _images,
+    "streaming": _streaming,
     "usage": _usage,
+    "errors": _errors,
     "cancel": _cancel,
 }
 """What is asked, by name; a name that is a field of ``Capabilities`` is asked of models that declare it."""

@@ -8,13 +8,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from weakref import ref
 
 from ..core.errors import ModelError, TransientModelError
 from ..core.messages import Reply
 
 T = TypeVar("T")
+Json = Mapping[str, Any]
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that an error repeats."""
 
@@ -76,12 +77,16 @@ async def _keep(client: T, close: Callable[[T], Awaitable[object]], owner: ref[P
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Who is called: the model's name, the address, and the setting that holds the key (``secret``, never shown)."""
+    """Who is called: the model's name, the address, and the setting that holds the key (``secret``, never shown).
+
+    ``ending`` says how base urls end, where one may be wrong.
+    """
 
     model: str
     url: str
     key_setting: str
     secret: str = field(repr=False)
+    ending: str = "most end in /v1"
 
     def say(self, text: str) -> str:
         """``text`` as one line without the key (a shorter one is a placeholder, not a secret)."""
@@ -90,9 +95,11 @@ class Endpoint:
 
     def broken(self, what: str) -> ModelError:
         """The endpoint answered, but not with what was asked for."""
-        return ModelError(
-            self.say(f"{self.url} gave no usable reply: {what}; is the base url right (most end in /v1)?")
-        )
+        return ModelError(self.say(f"{self.url} gave no usable reply: {what}; is the base url right ({self.ending})?"))
+
+    def cut(self) -> TransientModelError:
+        """The endpoint stopped in the middle of its answer."""
+        return TransientModelError(self.say(f"{self.url} broke off its answer"), unsettled=True)
 
     def refused(self, status: int, headers: Mapping[str, str], words: str, quota: bool = False) -> ModelError:
         """An HTTP status of 400 or more as the error it stands for. ``words`` is what the server said."""
@@ -103,13 +110,14 @@ class Endpoint:
         if status == 403:
             return ModelError(self.say(f"{self.url} does not allow {self.model} to this key{said}"))
         if status == 404:
-            hint = "check the model's name and the path of the base url (most end in /v1)"
+            hint = f"check the model's name and the path of the base url ({self.ending})"
             return ModelError(self.say(f"{self.url} does not know {self.model}{said}; {hint}"))
         if quota:
             return ModelError(self.say(f"{self.url} says that the quota is spent{said}; check the account's plan"))
         if status in (408, 409, 429) or status >= 500:
             verb = "asks to slow down" if status == 429 else "failed"
-            return TransientModelError(self.say(f"{self.url} {verb}{said}"), retry_after(headers))
+            busy = status in (429, 529)
+            return TransientModelError(self.say(f"{self.url} {verb}{said}"), retry_after(headers), busy=busy)
         return ModelError(self.say(f"{self.url} refuses the request to {self.model}{said}"))
 
     def unreachable(self, error: BaseException, connect: float, total: float) -> ModelError:
@@ -159,3 +167,13 @@ def _causes(error: BaseException) -> list[BaseException]:
     while (cause := found[-1].__cause__) is not None and cause not in found:
         found.append(cause)
     return found
+
+
+def as_mapping(value: object) -> Json:
+    """``value`` if it is a JSON object, else an empty one."""
+    return cast("Json", value) if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[object]:
+    """``value`` if it is a JSON array, else an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []

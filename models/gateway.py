@@ -1,57 +1,124 @@
 """The gateway: the one way from a run to its models.
 
 Every call passes here: looked up in the journal, reserved in the budget, sent (identical prompts of a round as one
-request for k replies where the model can), retried in one layer, recorded, settled, and only then used.
+request for k replies where the model can), tried again in one layer, recorded, settled, and only then used.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from ..core.budget import Budget
-from ..core.errors import ModelError, TransientModelError, UsageError
+from ..core.budget import Budget, Reservation
+from ..core.errors import BudgetSpent, UsageError
+from ..core.events import Emitter, Noticed, Wrote
 from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
+from ..core.provider import Rate, Timeouts
 from ..core.seeds import fingerprint
-from ..core.wire import decode, dumps, encode, to_bytes
-from .endpoint import Incomplete
+from ..core.wire import dumps, encode, to_bytes
+from .line import Line, Said
 from .prices import Price, price_of
 
 if TYPE_CHECKING:
-    from .rounds import Group
+    from .cache import Cache
 
-ATTEMPTS = 5
-"""Tries of one request before its failure stands."""
-PATIENCE = 30.0
-"""Seconds after which a failing request is not tried again."""
+Part = Reply | Exception
+"""What came for one seed: a reply with one sample, or why there is none."""
+FROM_CACHE = ("replies that were paid before come from the cache",)
+Keep = Callable[[Sequence[tuple[int, Reply]]], None]
+"""Takes replies by the place of their seed, as soon as they are there, in order to record them."""
+
+
+@dataclass
+class _Call:
+    """One call: what is asked for, and by the place of each seed what has come."""
+
+    model: Model
+    request: Request
+    keep: Keep
+    said: Said | None
+    parts: dict[int, Part] = field(default_factory=dict[int, Part])
+
+    @property
+    def missing(self) -> list[int]:
+        """The places for which nothing has come yet."""
+        return [place for place in range(self.request.n) if place not in self.parts]
+
+    def asking(self, places: Sequence[int]) -> Request:
+        """The request for the seeds at ``places``."""
+        if len(places) == self.request.n:
+            return self.request
+        return replace(self.request, seeds=tuple(self.request.seeds[place] for place in places))
+
+    def hash(self, place: int) -> str:
+        """What identifies the sample at ``place`` in the cache."""
+        return request_hash(self.model.name, self.asking([place]))
+
+    def heard(self, places: list[int]) -> Said | None:
+        """Who hears of the samples at ``places`` while they grow."""
+        said = self.said
+        if said is None:
+            return None
+
+        def placed(tried: int, sample: int, text: str) -> None:
+            if sample < len(places):
+                said(tried, places[sample], text)
+
+        return placed
 
 
 class Gateway:
-    """The models of one run by role, behind its journal and budget. ``notice`` gets lines a user should see."""
+    """The models of one run by role, behind its journal and budget."""
 
     def __init__(
         self,
         models: Mapping[str, Model],
         log: RunLog,
         budget: Budget,
-        notice: Callable[[str], None],
+        emit: Emitter,
+        *,
         prices: Mapping[str, Price] | None = None,
+        timeouts: Timeouts | None = None,
+        rates: Mapping[str, Rate] | None = None,
+        cache: Cache | None = None,
     ) -> None:
-        self._models = models
         self.log = log
         self.budget = budget
-        self.notice = notice
-        self._prices = {name: self._price(name, prices or {}) for name in {m.name for m in models.values()}}
+        self._models = models
+        self._emit = emit
+        self._cache = cache
+        self._noticed: set[str] = set()
+        named = {model.name: model for model in models.values()}
+        self._prices = {name: self._price(model, prices or {}) for name, model in named.items()}
+        self._lines = {
+            name: Line(
+                model,
+                self.notice,
+                budget.count_unsettled,
+                timeouts or Timeouts(),
+                (rates or {}).get(name, Rate()),
+            )
+            for name, model in named.items()
+        }
+        self._alone: set[str] = set()
 
-    def _price(self, name: str, prices: Mapping[str, Price]) -> Price | None:
-        price = price_of(name, prices)
+    def _price(self, model: Model, prices: Mapping[str, Price]) -> Price | None:
+        price = price_of(model.name, prices)
         if price is None and self.budget.limits.money is not None:
-            raise UsageError(f"the price of {name} is unknown, so a money limit cannot hold; set it in the settings")
-        return price
+            raise UsageError(
+                f"the price of {model.name} is unknown, so a money limit cannot hold; set it in the settings"
+            )
+        return price and price.times(getattr(model, "discount", 1.0))
+
+    def notice(self, text: str) -> None:
+        """Tell the user a line, once."""
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._emit(Noticed, f"notice/{text}", text=text)
 
     def model(self, role: str) -> Model:
         """The model that plays ``role``; the proposer's where none is named for it."""
@@ -62,12 +129,19 @@ class Gateway:
         can = model.capabilities
         return can if can.n else replace(can, n=True)
 
-    def bind(self, attempt: str, group: Group | None = None) -> Desk:
-        """The models as one attempt sees them: its calls are keyed by attempt, role and ordinal."""
-        return Desk(self, attempt, group)
+    @property
+    def streaming(self) -> bool:
+        """Whether somebody wants to hear what the models write while they do."""
+        return self._emit.streaming
+
+    def together(self, model: Model) -> bool:
+        """Whether several samples may be asked for in one request."""
+        return model.capabilities.n and model.name not in self._alone
 
     def count(self, role: str, reply: Reply) -> None:
         """Count a reply that an earlier sitting paid for."""
+        if reply.notes == FROM_CACHE:
+            return
         price = self._prices[self.model(role).name]
         self.budget.settle(None, len(reply.samples), reply.usage, price.of(reply.usage) if price else None)
 
@@ -77,161 +151,116 @@ class Gateway:
             steps = [("model", key, reply, hash) for key, reply, hash in replies]
             self.log.put_all(steps, self.budget.seconds)
 
-    async def call(self, model: Model, request: Request) -> Reply:
-        """One live request: reserve, send with retries, settle. Raises ``BudgetSpent`` before anything is sent."""
-        price = self._prices[model.name]
-        limits = self.budget.limits
+    def wrote(self, key: str, tried: int, text: str) -> None:
+        """Tell that a sample grows."""
+        attempt, role = key.split("/")[:2]
+        self._emit(Wrote, f"wrote/{key}", attempt=attempt, role=role, tried=tried, text=text)
+
+    async def call(self, model: Model, request: Request, keep: Keep, said: Said | None = None) -> list[Part]:
+        """Ask for a sample for each of the request's seeds: in one request where the model can, else each alone.
+
+        What comes is handed to ``keep`` at once. A failure takes its own sample's place and no other's: of eight
+        samples, seven are there when one is not.
+        """
+        call = _Call(model, request, keep, said)
+        if self._cache is not None:
+            self._from_cache(self._cache, call)
+        if len(call.missing) > 1 and self.together(model):
+            await self._at_once(call)
+        alone = [self._part(call, [place]) for place in call.missing]
+        if len(alone) > 1:
+            await asyncio.gather(*alone)
+        elif alone:
+            await alone[0]
+        return [call.parts[place] for place in range(request.n)]
+
+    async def _at_once(self, call: _Call) -> None:
+        """One request for several samples: as many as the budget has room for, the last places go empty first."""
+        places = call.missing
+        held: Reservation | None = None
+        while places and held is None:
+            try:
+                held = self._reserve(call.model, call.asking(places))
+            except BudgetSpent as error:
+                call.parts[places.pop()] = error
+        await self._part(call, places, held)
+        name, lost = call.model.name, sum(place not in call.parts for place in places)
+        if lost and lost == len(places) - 1:
+            self._alone.add(name)
+            self.notice(f"{name} ignores n: the samples were asked for one by one")
+        elif lost:
+            self.notice(f"{name} left out {lost} of {len(places)} samples: they were asked for again")
+
+    async def _part(self, call: _Call, places: list[int], held: Reservation | None = None) -> None:
+        """One request for the seeds at ``places``: its samples, or its failure, become their parts."""
+        if not places:
+            return
+        asked = call.asking(places)
+        try:
+            held = held or self._reserve(call.model, asked)
+            reply = await self._settled(call.model, asked, held, call.heard(places))
+        except Exception as error:
+            call.parts.update(dict.fromkeys(places, error))
+            return
+        came = list(zip(places, split(reply), strict=False))
+        call.keep(came)
+        call.parts.update(came)
+        if self._cache is not None:
+            for place, part in came:
+                self._cache.put(call.hash(place), part)
+
+    def _from_cache(self, cache: Cache, call: _Call) -> None:
+        for place in call.missing:
+            found = cache.get(call.hash(place))
+            if found is not None:
+                call.parts[place] = found = replace(found, usage=Usage(), notes=FROM_CACHE)
+                call.keep([(place, found)])
+                self.notice(FROM_CACHE[0])
+
+    def _reserve(self, model: Model, request: Request) -> Reservation:
+        """Room for a request in the budget. Raises ``BudgetSpent`` where there is none."""
+        price, limits = self._prices[model.name], self.budget.limits
         tokens = 0
         if limits.tokens is not None or limits.money is not None:
             tokens = estimate(request) * request.n  # a server without n of its own reads the prompt for each sample
         worst = price.worst(tokens, request.max_tokens * request.n) if price else None
-        held = self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
+        return self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
+
+    async def _settled(self, model: Model, request: Request, held: Reservation, said: Said | None) -> Reply:
+        """One request, sent and paid. Its samples are at most as many as were asked for."""
+        price, line = self._prices[model.name], self._lines[model.name]
+        tokens = estimate(request) + request.max_tokens * request.n if line.rate.tokens_per_minute else 0
         try:
-            reply = await self._persist(model, request)
-        except Incomplete as error:
-            paid = error.paid.usage
-            self.budget.count_unsettled(error.unsettled)
-            self.budget.settle(held, len(error.paid.samples), paid, price.of(paid) if price else None)
-            raise
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError):
-                self.budget.count_unsettled(request.n)
+            reply = await line.send(request, tokens, said)
+        except BaseException:
             self.budget.release(held)
             raise
-        self.budget.settle(held, request.n, reply.usage, price.of(reply.usage) if price else None)
-        if len(reply.samples) != request.n:
-            raise ModelError(f"{model.name} gave {len(reply.samples)} replies where {request.n} were asked for")
-        if not all(sample.text.isascii() for sample in reply.samples):
-            reply = replace(reply, samples=tuple(_writable(sample) for sample in reply.samples))
+        reply = replace(reply, samples=tuple(map(_writable, reply.samples[: request.n])))
+        self.budget.settle(held, len(reply.samples), reply.usage, price.of(reply.usage) if price else None)
         for note in reply.notes:
             self.notice(note)
         return reply
 
-    async def _persist(self, model: Model, request: Request) -> Reply:
-        try:
-            return await self._send(model, request)
-        except TransientModelError as error:
-            return await self._retry(model, request, error)
-
-    async def _send(self, model: Model, request: Request) -> Reply:
-        try:
-            return await model.generate(request)
-        except TransientModelError as error:
-            if error.unsettled:
-                self.budget.count_unsettled(request.n)
-            raise
-
-    async def _retry(self, model: Model, request: Request, first: TransientModelError) -> Reply:
-        from tenacity import (
-            AsyncRetrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            stop_after_delay,
-            wait_random_exponential,
-        )
-
-        backoff = wait_random_exponential(multiplier=0.3, max=8)
-        last = first
-
-        def wait(state: Any) -> float:
-            return min(last.retry_after, PATIENCE) if last.retry_after is not None else backoff(state)
-
-        await asyncio.sleep(min(first.retry_after or 0.2, PATIENCE))
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(TransientModelError),
-            stop=stop_after_attempt(ATTEMPTS - 1) | stop_after_delay(PATIENCE),
-            wait=wait,
-            reraise=True,
-        )
-        async for attempt in retrying:
-            with attempt:
-                self.notice(f"trying again: {last}")
-                try:
-                    return await self._send(model, request)
-                except TransientModelError as error:
-                    last = error
-                    raise
-        raise last
-
-
-@dataclass
-class Bound:
-    """A model as one attempt may call it: journaled, budgeted, retried. It is itself a ``Model``."""
-
-    desk: Desk
-    role: str
-    inner: Model
-
-    @property
-    def name(self) -> str:
-        """The name of the model behind."""
-        return self.inner.name
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the model behind can do; any n, because the gateway splits what it cannot."""
-        return self.desk.gateway.capabilities(self.inner)
-
-    async def generate(self, request: Request) -> Reply:
-        """Answer from the journal, or live and then recorded."""
-        reply = await self.desk.generate(self, request)
-        self.desk.usage += reply.usage
-        return reply
-
-
-class Desk:
-    """One attempt's access to the models (the ``Context`` that verifiers get); ``usage`` adds up what it used."""
-
-    def __init__(self, gateway: Gateway, attempt: str, group: Group | None) -> None:
-        self.gateway = gateway
-        self.attempt = attempt
-        self._group = group
-        self.usage = Usage()
-        self._ordinals: dict[str, int] = {}
-
-    def model(self, role: str) -> Model:
-        """The model that plays ``role``, bound to this attempt."""
-        return Bound(self, role, self.gateway.model(role))
-
-    async def generate(self, bound: Bound, request: Request) -> Reply:
-        """The reply to the next request of this role: recorded before it is returned."""
-        log, ordinal = self.gateway.log, self._ordinals.get(bound.role, 0)
-        self._ordinals[bound.role] = ordinal + 1
-        key = f"{self.attempt}/{bound.role}/{ordinal}"
-        hash = request_hash(bound.inner.name, request) if log.active else ""
-        found = log.get("model", key, hash)
-        if found is not None:
-            return decode(Reply, found)
-        group, self._group = self._group, None
-        if group is not None and request.n == 1 and bound.inner.capabilities.n:
-            return await group.join(bound.inner, request, key, hash)
-        if request.n > 1 and not bound.inner.capabilities.n:
-            return await self._each(bound, request)
-        reply = await self.gateway.call(bound.inner, request)
-        self.gateway.record([(key, reply, hash)])
-        return reply
-
-    async def _each(self, bound: Bound, request: Request) -> Reply:
-        """A call of its own for each sample, each recorded as it comes; a failure is raised when all have ended."""
-        singles = [self.generate(bound, replace(request, seeds=(seed,))) for seed in request.seeds]
-        replies: list[Reply] = []
-        for ended in await asyncio.gather(*singles, return_exceptions=True):
-            if isinstance(ended, BaseException):
-                raise ended
-            replies.append(ended)
-        usage = sum((r.usage for r in replies), Usage())
-        return Reply(tuple(s for r in replies for s in r.samples), usage, replies[0].notes)
-
-    def leave(self) -> None:
-        """This attempt will not make its first call after all: its round's group need not wait for it."""
-        if self._group is not None:
-            self._group.leave()
-            self._group = None
-
 
 def _writable(sample: Sample) -> Sample:
     """A sample whose text can be written down: JSON may hold halves of characters, UTF-8 may not."""
+    if sample.text.isascii():
+        return sample
     return replace(sample, text=sample.text.encode(errors="replace").decode())
+
+
+def split(reply: Reply) -> list[Reply]:
+    """One reply with k samples as k replies with one; the shares of the usage add up to the whole."""
+    k, usage = len(reply.samples), reply.usage
+    if k == 1:
+        return [reply]
+
+    def share(total: int, i: int) -> int:
+        return total // k + (i < total % k)
+
+    whole = (usage.tokens_in, usage.tokens_out, usage.cached, usage.stored)
+    shares = [Usage(*(share(total, i) for total in whole)) for i in range(k)]
+    return [Reply((sample,), part) for sample, part in zip(reply.samples, shares, strict=True)]
 
 
 def request_hash(model: str, request: Request) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ..core.errors import BudgetSpent
-from ..core.messages import Reply, Request, Usage
+from ..core.messages import Reply, Request
 from ..core.protocols import Model
 from .gateway import Gateway
 
@@ -18,11 +18,21 @@ class _Seat:
     hash: str
     reply: asyncio.Future[Reply]
 
+    def give(self, part: Reply | Exception) -> None:
+        """Hand over what came, unless the attempt has left or has it already."""
+        if self.reply.done():
+            return
+        if isinstance(part, Exception):
+            self.reply.set_exception(part)
+        else:
+            self.reply.set_result(part)
+
 
 class Group:
     """Attempts of a round that will ask the same: ``expected`` of them, each for one sample with its own seed.
 
-    The request is sent when all have arrived or left. It is cancelled when everybody waiting for it is.
+    The request is sent when all have arrived or left, each gets its sample as soon as it is there, and its own failure
+    if it fails. It is cancelled when everybody waiting for it is.
     """
 
     def __init__(self, gateway: Gateway, expected: int) -> None:
@@ -59,42 +69,18 @@ class Group:
             self._task = asyncio.create_task(self._send(self._model, list(self._seats)))
 
     async def _send(self, model: Model, seats: list[_Seat]) -> None:
+        def keep(came: Sequence[tuple[int, Reply]]) -> None:
+            self._gateway.record([(seats[at].key, reply, seats[at].hash) for at, reply in came])
+            for at, reply in came:
+                seats[at].give(reply)
+
+        def said(tried: int, at: int, text: str) -> None:
+            self._gateway.wrote(seats[at].key, tried, text)
+
+        request = replace(seats[0].request, seeds=tuple(seat.request.seeds[0] for seat in seats))
         try:
-            reply = await self._ask(model, seats)
-            shares = split(reply, len(seats))
-            steps = [(seat.key, share, seat.hash) for seat, share in zip(seats, shares, strict=True)]
-            self._gateway.record(steps)
+            parts = await self._gateway.call(model, request, keep, said if self._gateway.streaming else None)
         except Exception as error:
-            for seat in seats:
-                if not seat.reply.done():
-                    seat.reply.set_exception(error)
-            return
-        for seat, share in zip(seats, shares, strict=True):
-            if not seat.reply.done():
-                seat.reply.set_result(share)
-
-    async def _ask(self, model: Model, seats: list[_Seat]) -> Reply:
-        """Ask for as many samples as the budget has room for; the last seats go empty first."""
-        while True:
-            seeds = tuple(seat.request.seeds[0] for seat in seats)
-            try:
-                return await self._gateway.call(model, replace(seats[0].request, seeds=seeds))
-            except BudgetSpent as error:
-                if len(seats) == 1:
-                    raise
-                last = seats.pop()
-                self._seats.remove(last)
-                if not last.reply.done():
-                    last.reply.set_exception(error)
-
-
-def split(reply: Reply, k: int) -> list[Reply]:
-    """One reply with k samples as k replies with one; the shares of the usage add up to the whole."""
-
-    def share(total: int, i: int) -> int:
-        return total // k + (i < total % k)
-
-    usage = reply.usage
-    whole = (usage.tokens_in, usage.tokens_out, usage.cached, usage.stored)
-    shares = [Usage(*(share(total, i) for total in whole)) for i in range(k)]
-    return [Reply((sample,), part) for sample, part in zip(reply.samples, shares, strict=True)]
+            parts = [error] * len(seats)
+        for seat, part in zip(seats, parts, strict=True):
+            seat.give(part)

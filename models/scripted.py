@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..core.errors import ModelError
 from ..core.messages import Capabilities, Reply, Request, Sample, Usage
+from ..core.protocols import Heard
 from .capabilities import refuse
 from .chat import cut
 
@@ -34,7 +36,9 @@ class Scripted:
     def __init__(
         self, script: Script = echo, *, latency: float = 0.0, capabilities: Capabilities | None = None
     ) -> None:
-        offered = Capabilities(images=True, n=True, seed=callable(script), tools=True, schema=True, prefix=True)
+        offered = Capabilities(
+            images=True, n=True, seed=callable(script), tools=True, schema=True, prefix=True, streaming=True
+        )
         self.capabilities = capabilities or offered
         self.latency = latency
         self.requests: list[Request] = []
@@ -50,6 +54,15 @@ class Scripted:
         samples = tuple(replace(sample, text=cut(sample.text, request.stop)) for sample in given)
         words_in = sum(len(message.text.split()) for message in request.messages)
         return Reply(samples, Usage(words_in, sum(len(sample.text.split()) for sample in samples)))
+
+    async def stream(self, request: Request, heard: Heard) -> Reply:
+        """As ``generate``; each sample is heard word by word, in turns of the loop."""
+        reply = await self.generate(request)
+        for sample, said in enumerate(reply.samples):
+            for piece in re.findall(r"\S*\s*", said.text):
+                heard(sample, piece)
+                await asyncio.sleep(0)
+        return reply
 
 
 def _in_order(script: Sequence[str | Sample | Exception]) -> Callable[[Request, int], str | Sample]:

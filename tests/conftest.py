@@ -14,7 +14,9 @@ from veriloop.graphs.record import journal_in
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The data folder of this test; its journal is closed afterwards."""
-    for name in [n for n in os.environ if n.startswith(("VERILOOP_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_"))]:
+    for name in [
+        n for n in os.environ if n.startswith(("VERILOOP_", "OPENAI_", "ANTHROPIC_", "LANGSMITH_", "LANGCHAIN_"))
+    ]:
         monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("VERILOOP_HOME", str(folder))

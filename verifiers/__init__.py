@@ -28,7 +28,9 @@ def make(wanted: Any, gold: Any = None) -> Verifier:
     """
     verifier = _make(wanted, gold)
     if gold is not None and "oracle" not in _names(verifier):
-        raise UsageError("gold is only for the verifier oracle")
+        raise UsageError(
+            f"gold is only for the verifier oracle, and this is {verifier.name}: add verify='oracle' (--verify oracle)"
+        )
     return verifier
 
 
@@ -64,7 +66,7 @@ def _named(name: str, gold: Any) -> Verifier:
         return _make([part.strip() for part in name.split("+")], gold)
     if name == "oracle" and gold is None:
         raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
-    found: Any = resolve("verifier", name, KNOWN)
+    found: Any = resolve("verifier", name, KNOWN, ("shell:COMMAND", "none"))
     if not inspect.isclass(found):
         return _make(found, gold)
     made: Any = found

@@ -32,6 +32,12 @@ class Chain:
         """The model roles that the stages need."""
         return tuple(role for stage in self.stages for role in getattr(stage, "roles", ()))
 
+    async def ready(self, task: Task) -> None:
+        """Ask the stages that can say whether they can judge this task."""
+        for stage in self.stages:
+            if ready := getattr(stage, "ready", None):
+                await ready(task)
+
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Run the stages in order up to the first that fails or breaks."""
         verdicts: list[Verdict] = []

@@ -9,6 +9,8 @@ from ..core.errors import UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
+from ..tools.sql.match import drop_distinct, same_result
+from ..tools.sql.runner import SqlResult, SqlRunner
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,26 @@ class Oracle:
         finding = Finding("oracle", float(right), message)
         return Verdict("passed" if right else "failed", float(right), (finding,), self.name)
 
-    async def _match(self, task: Task, candidate: Candidate) -> bool:
-        from ..tools.sql.match import drop_distinct, same_result
-        from ..tools.sql.runner import SqlRunner
+    async def ready(self, task: Task) -> None:
+        """Raises ``UsageError`` when gold is a query that does not run."""
+        if task.database:
+            async with _runner(task.database) as runner:
+                await self._right(runner)
 
+    async def _match(self, task: Task, candidate: Candidate) -> bool:
         assert task.database is not None
-        runner = SqlRunner(task.database, seconds=30, rows=100_000, max_bytes=50_000_000)
-        try:
-            gold = await runner.run(drop_distinct(str(self.gold)))
+        async with _runner(task.database) as runner:
+            gold = await self._right(runner)
             mine = await runner.run(drop_distinct(str(candidate.artifact)))
-        finally:
-            await runner.close()
-        if gold.error:
-            raise UsageError(f"the oracle's own query fails: {gold.error}")
         ordered = "order by" in str(self.gold).lower()
         return not mine.error and same_result(gold.rows, mine.rows, ordered=ordered)
+
+    async def _right(self, runner: SqlRunner) -> SqlResult:
+        found = await runner.run(drop_distinct(str(self.gold)))
+        if found.error:
+            raise UsageError(f"the oracle's own query fails: {found.error}; give SQL that runs as gold (--gold)")
+        return found
+
+
+def _runner(database: str) -> SqlRunner:
+    return SqlRunner(database, seconds=30, rows=100_000, max_bytes=50_000_000)

@@ -87,6 +87,8 @@ def _nearest_names(error: str, schema: Schema) -> str:
     kind, name = found[1], found[2].rpartition(".")[2][:MAX_NAME]
     if kind == "no such table":
         known = {table.name.lower(): table.name for table in schema.tables}
+        if not known:
+            return " The database has no tables."
         near = get_close_matches(name.lower(), known, 3) or sorted(known)[:10]
         return f" The tables are called: {', '.join(bare(known[key]) for key in near)}."
     if holders := schema.holders(name):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Any
 
 import typer
 
-from veriloop.apps.cli import runs, solve
-from veriloop.core.errors import RunFailed, VeriloopError
+from veriloop.apps.cli import catalogue, runs, solve
+from veriloop.core.errors import RunFailed, VeriloopError, plain
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,26 +18,59 @@ app = typer.Typer(
 )
 app.command("solve")(solve.solve)
 app.command("demo")(solve.demo)
-app.command("models")(solve.models)
-app.add_typer(solve.strategies, name="strategies")
+app.add_typer(catalogue.models, name="models")
+app.add_typer(catalogue.strategies, name="strategies")
 app.add_typer(runs.app, name="runs")
+
+Misused: Any = typer.BadParameter.__base__
+"""What typer raises for arguments that it cannot take; it has no name of its own there."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"veriloop {version('veriloop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Answers that are proposed, run, verified, refined and selected, under a budget that holds."""
 
 
 def main() -> None:
     """The entry point."""
     try:
-        app()
+        sys.exit(app(prog_name="veriloop", standalone_mode=False))
+    except Misused as error:
+        _misused(error)
+    except typer.Abort:
+        _fail("nothing was done", 130)
     except RunFailed as error:
         kept = f" (nothing is lost: veriloop runs resume {error.run_id})" if error.kept else ""
-        _fail(f"{error}{kept}")
+        _fail(f"{error.reason}{kept}")
     except VeriloopError as error:
         _fail(str(error))
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        _fail(f"{plain(error)}: {error.filename}" if error.filename else plain(error))
 
 
-def _fail(message: str) -> None:
+def _misused(error: Any) -> None:
+    """Arguments that typer cannot take: one line. Without any, the help is what it has shown already."""
+    said = str(error.format_message()).rstrip(".")
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.exit(2)
+    command = error.ctx.command_path if error.ctx else "veriloop"
+    _fail(f"{said[:1].lower()}{said[1:]}; see: {command} --help")
+
+
+def _fail(message: str, status: int = 2) -> None:
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     typer.echo(f"veriloop: {line}", err=True)
-    sys.exit(2)
+    sys.exit(status)

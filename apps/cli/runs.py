@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from veriloop.apps.cli.catalogue import Json
+from veriloop.core.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from veriloop.core.journal import Record
+    from veriloop.core.search import Result
     from veriloop.core.settings import Settings
     from veriloop.memory.info import RunInfo
 
@@ -34,7 +41,6 @@ def _complete(incomplete: str) -> list[str]:
 
 
 RunId = Annotated[str, typer.Argument(help="The run's id, or its beginning.", autocompletion=_complete)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
 
 
 @app.command("list")
@@ -44,7 +50,7 @@ def list_command(
     """The newest runs, newest first."""
     from veriloop.apps.cli.show import clip, console, spent, table
     from veriloop.core.wire import encode
-    from veriloop.memory.runs import list_runs, where
+    from veriloop.memory.runs import count_runs, list_runs, where
 
     settings = _settings()
     infos = list_runs(settings, limit)
@@ -57,46 +63,63 @@ def list_command(
         shown.add_row(info.id, when, info.status, info.strategy, clip(info.question, 60), spent(info.spend))
     out = console()
     out.print(shown if infos else "no runs yet")
+    if len(infos) == limit and (more := count_runs(settings) - limit) > 0:
+        out.print(f"{more} more: veriloop runs list --limit {limit + more}")
+    if any(info.status == "unfinished" for info in infos):
+        out.print("go on with an unfinished one: veriloop runs resume RUN")
     out.print(where(settings), style="dim")
 
 
 @app.command()
 def show(run: RunId, json_: Json = False) -> None:
-    """How a run went: every attempt, its verdict and what refined what."""
-    from veriloop.apps.cli.show import attempt, console
+    """How a run went: every attempt, its verdict and what refined what, and the answer."""
+    from veriloop.apps.cli.show import answer, attempt, clip, console, spent
     from veriloop.core.wire import encode
-    from veriloop.memory.info import attempts_of
     from veriloop.memory.runs import find
 
     info, records = find(_settings(), run)
-    attempts = attempts_of(records)
+    result = _result(info, records)
     if json_:
-        typer.echo(json.dumps({**encode(info), "attempts": [encode(each) for each in attempts]}))
+        best = result.best.id if result.best else None
+        typer.echo(json.dumps({**encode(info), "best": best, "attempts": [encode(a) for a in result.attempts]}))
         return
     out = console()
     _head(out, info)
     number = -1
-    for each in attempts:
+    for each in result.attempts:
         if each.round != number:
             number = each.round
             out.rule(f"round {number + 1}", align="left", style="dim")
         out.print(attempt(each))
+    out.print()
+    if info.status in ("running", "unfinished"):
+        out.print(f"spent so far: {spent(info.spend)}")
+    else:
+        out.print(answer(result))
     if info.status == "unfinished":
-        out.print(f"\nnot finished; go on with: veriloop runs resume {info.id}")
+        why = f"stopped by an {info.stopped}" if info.stopped else "not finished"
+        out.print(f"{clip(why)}; go on with: veriloop runs resume {info.id}")
+
+
+def _result(info: RunInfo, records: Sequence[Record]) -> Result:
+    from veriloop.memory.info import result_of
+
+    try:
+        return result_of(info, records)
+    except ValueError:
+        raise UsageError(f"run {info.id} was recorded by another version of veriloop: it cannot be shown") from None
 
 
 def _head(out: Console, info: RunInfo) -> None:
     from rich.text import Text
 
-    from veriloop.apps.cli.show import clip, spent
+    from veriloop.apps.cli.show import clip
 
     lines = [
         ("question", info.question),
         ("run", f"{info.id} · {info.created.astimezone():%Y-%m-%d %H:%M:%S}"),
         ("strategy", f"{info.strategy} · {info.model or 'a model object'}"),
-        ("status", info.status + (f" · stopped: {info.stopped}" if info.stopped else "")),
-        ("answer", "none" if info.answer is None else json.dumps(info.answer, ensure_ascii=False)),
-        ("spent", spent(info.spend)),
+        ("status", info.status),
     ]
     for name, value in lines:
         out.print(Text.assemble((f"{name:9}", "bold"), clip(value)))
@@ -109,7 +132,7 @@ def resume(
     json_: Json = False,
 ) -> None:
     """Go on with a run that was cut off. Calls that were recorded are not paid again."""
-    from veriloop.apps.cli.solve import Watch, finish
+    from veriloop.apps.cli.work import Watch, finish
     from veriloop.core.settings import load
     from veriloop.graphs.solve import aresume
     from veriloop.memory.runs import find
@@ -133,11 +156,20 @@ def rm(
 
 @app.command()
 def prune(
-    days: Annotated[float, typer.Option(help="Forget runs begun longer ago than this.", min=0)] = 30.0,
+    days: Annotated[float, typer.Option(help="Forget runs begun longer ago than this.", min=0, max=100_000)] = 30.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json_: Json = False,
 ) -> None:
-    """Forget old runs and give the space back."""
+    """Forget old runs, finished or not, and give the space back."""
+    from veriloop.apps.cli.show import counted
+    from veriloop.memory.runs import older_than
     from veriloop.memory.runs import prune as forget
 
-    count, size = forget(_settings(), days)
-    typer.echo(json.dumps({"removed": count, "bytes": size}) if json_ else f"removed {count} runs, {size / 1e6:.1f} MB")
+    settings = _settings()
+    if not yes and (json_ or not sys.stdin.isatty()):
+        raise UsageError("prune forgets runs for good and there is nobody to ask: give --yes")
+    if not yes and (old := older_than(settings, days)):
+        typer.confirm(f"Forget {counted(len(old), 'run')} begun more than {days:g} days ago, for good?", abort=True)
+    count, size = forget(settings, days)
+    removed = f"removed {counted(count, 'run')}, {size / 1e6:.1f} MB"
+    typer.echo(json.dumps({"removed": count, "bytes": size}) if json_ else removed)

@@ -27,13 +27,17 @@ def console(quiet: bool = False) -> Console:
 
 
 class Watcher:
-    """Shows a run's rounds as they happen: candidates, scores, feedback; below them spend and time left."""
+    """Shows a run's rounds as they happen: candidates, scores, feedback; below them spend and time left. ``note`` is a
+    line to begin with."""
 
-    def __init__(self, console: Console, at_most: int | None = None, seconds: float | None = None) -> None:
+    def __init__(
+        self, console: Console, at_most: int | None = None, seconds: float | None = None, note: str = ""
+    ) -> None:
         self.console = console
         self.run_id = ""
         self._at_most = at_most
         self._seconds = seconds
+        self._note = note
         self._ended = self._working = 0
         self._spend = Spend()
         self._started = time.monotonic()
@@ -60,6 +64,8 @@ class Watcher:
             self.run_id = event.run
             resumed = " · resumed" if event.resumed else ""
             self.console.print(f"run {event.run} · strategy {event.strategy}{resumed}", style="dim")
+            if self._note:
+                self.console.print(Text(f"  {self._note}", style="yellow"))
         elif isinstance(event, RoundStarted):
             self._working = len(event.proposals)
             self.console.rule(f"round {event.round + 1}", align="left", style="dim")
@@ -74,7 +80,7 @@ class Watcher:
     def _status(self) -> Text:
         """The line below the rounds, which the clock keeps up to date."""
         seconds = time.monotonic() - self._started
-        parts = [f"{self._ended} attempts" + (f" of at most {self._at_most}" if self._at_most else "")]
+        parts = [counted(self._ended, "attempt") + (f" of at most {self._at_most}" if self._at_most else "")]
         if self._working:
             parts.append(f"{self._working} at work")
         parts.append(spent(replace(self._spend, seconds=seconds)))
@@ -145,7 +151,13 @@ def spent(spend: Spend) -> str:
     """A spend in words."""
     money = "" if spend.money is None else f" · ${spend.money:.4f}" if spend.money else " · $0"
     lost = f" · {spend.unsettled} unsettled" if spend.unsettled else ""
-    return f"{spend.calls} calls · {spend.tokens:,} tokens{money} · {spend.seconds:.1f} s{lost}"
+    calls, tokens = counted(spend.calls, "call"), counted(spend.tokens, "token")
+    return f"{calls} · {tokens}{money} · {spend.seconds:.1f} s{lost}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 call``, ``2,000 calls``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def clip(text: str, limit: int = 600) -> str:

@@ -1,26 +1,18 @@
-"""``veriloop solve``, ``demo``, ``models``, ``strategies``."""
+"""``veriloop solve`` and ``demo``."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from veriloop.apps.cli.catalogue import Json, complete_strategies
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from veriloop.core.search import Result
+    from veriloop.core.task import Task
     from veriloop.graphs.strategies import Strategy
-
-
-def _complete_strategies(incomplete: str) -> list[str]:
-    from veriloop.graphs.strategies import KNOWN
-
-    return [name for name in KNOWN if name.startswith(incomplete)]
 
 
 def _complete_models(incomplete: str) -> list[str]:
@@ -29,11 +21,10 @@ def _complete_models(incomplete: str) -> list[str]:
     return [name for name in (*(f"embedded:{n}" for n in known()), "openai:") if name.startswith(incomplete)]
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
 StrategyName = Annotated[
     str | None,
     typer.Option(
-        "--strategy", "-s", help="How to search (see: veriloop strategies).", autocompletion=_complete_strategies
+        "--strategy", "-s", help="How to search (see: veriloop strategies).", autocompletion=complete_strategies
     ),
 ]
 Set = Annotated[list[str], typer.Option("--set", help="A parameter of the strategy: NAME=VALUE. Repeatable.")]
@@ -59,79 +50,45 @@ def solve(
     max_tokens: Annotated[int | None, typer.Option(min=0, help="Tokens read and written at most.")] = None,
     max_money: Annotated[float | None, typer.Option(min=0, help="US dollars at most.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Seconds at most.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Write the run to this file, for --replay.")] = None,
+    max_tool_runs: Annotated[int | None, typer.Option(min=0, help="Tool runs (queries) at most.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Write the run to this new file, for --replay.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Take all model replies from this file.")] = None,
     journal: Annotated[bool, typer.Option(help="Keep the run, so that it can be resumed and shown.")] = True,
     json_: Json = False,
 ) -> None:
     """Answer a question. Exit status 0: answered; 1: no answer that passed; 2: it could not be tried."""
-    from veriloop.core.settings import load
+    from veriloop.apps.cli.work import Watch, finish
     from veriloop.core.task import Limits, Task
-    from veriloop.graphs.solve import asolve, default_strategy
+    from veriloop.graphs.solve import asolve
 
-    limits = Limits(calls=max_calls, tokens=max_tokens, money=max_money, seconds=max_seconds)
+    limits = Limits(calls=max_calls, tokens=max_tokens, money=max_money, seconds=max_seconds, tool_runs=max_tool_runs)
     task = Task(question, database=None if db is None else str(db), limits=limits)
-    wanted = None if verify == "none" else verify
-    chosen = _strategy(strategy or load().strategy or default_strategy(task, wanted), set_, proposals)
+    name, note = (strategy, "") if strategy else _default(task, verify)
+    chosen = _strategy(name, set_, proposals)
     work = asolve(
         task,
         strategy=chosen,
         model=_roles(model),
-        verify=wanted,
+        verify=verify,
         gold=gold,
         seed=seed,
         journal=journal,
         record=record,
         replay=replay,
-        on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal)),
+        on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal, note=note)),
     )
     finish(watch.over(work), json_)
 
 
-def finish(result: Result, as_json: bool) -> None:
-    """Print the answer; exit 1 where none passed."""
-    from veriloop.apps.cli import show
-    from veriloop.core.wire import encode
+def _default(task: Task, verify: str) -> tuple[str, str]:
+    """The strategy where none is named, and a line for people where it is another one because nothing verifies."""
+    from veriloop.core.settings import load
+    from veriloop.graphs.solve import default_strategy
 
-    if as_json:
-        typer.echo(json.dumps({**encode(result), "answer": encode(result.answer), "outcome": result.verdict.outcome}))
-    else:
-        show.console().print(show.answer(result))
-    if result.best is None or result.verdict.outcome in ("failed", "infra_error"):
-        raise typer.Exit(1)
-
-
-class Watch:
-    """Shows a run while it works: on the terminal, or (for ``--json``) not at all."""
-
-    def __init__(
-        self, quiet: bool, strategy: Strategy | None = None, seconds: float | None = None, kept: bool = True
-    ) -> None:
-        self._watcher: Any = None
-        self._kept = kept
-        self.run_id = ""
-        if not quiet:
-            from veriloop.apps.cli.show import Watcher, console
-
-            at_most = getattr(strategy.make(), "at_most", None) if strategy else None
-            self._watcher = Watcher(console(), at_most, seconds)
-
-    def __call__(self, event: Any) -> None:
-        self.run_id = event.run
-        if self._watcher:
-            self._watcher(event)
-
-    def over(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run ``work`` to its end."""
-        try:
-            if self._watcher is None:
-                return asyncio.run(work)
-            with self._watcher:
-                return asyncio.run(work)
-        except KeyboardInterrupt:
-            hint = f"; go on with: veriloop runs resume {self.run_id}" if self._kept and self.run_id else ""
-            typer.echo(f"veriloop: interrupted{hint}", err=True)
-            raise typer.Exit(130) from None
+    if load().strategy:
+        return load().strategy, ""
+    name, usual = default_strategy(task, verify), default_strategy(task, "auto")
+    return name, "" if name == usual else f"nothing verifies, so the strategy is {name}, not {usual} (--strategy)"
 
 
 def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:
@@ -168,62 +125,3 @@ def demo(
     from veriloop.apps.demo.show import run_demo
 
     run_demo(as_json=json_, seed=seed)
-
-
-def models(json_: Json = False) -> None:
-    """Show the models that can be named."""
-    from veriloop.apps.cli.show import console, table
-    from veriloop.models.catalogue import catalogue
-
-    lines = catalogue()
-    if json_:
-        typer.echo(json.dumps([line.__dict__ for line in lines]))
-        return
-    shown = table("name", "what", "status")
-    for line in lines:
-        shown.add_row(line.name, line.what, line.status)
-    console().print(shown)
-
-
-strategies = typer.Typer(help="The ways to search.", invoke_without_command=True)
-
-
-@strategies.callback()
-def list_strategies(context: typer.Context, json_: Json = False) -> None:
-    """Show the strategies that can be named."""
-    if context.invoked_subcommand:
-        return
-    from veriloop.apps.cli.show import console, table
-    from veriloop.graphs.strategies import describe_all
-
-    found = describe_all()
-    if json_:
-        typer.echo(json.dumps(found))
-        return
-    shown = table("strategy", "what it does", "parameters")
-    for each in found:
-        shown.add_row(
-            each["name"], each["summary"], ", ".join(f"{p['name']}={p['default']}" for p in each["parameters"])
-        )
-    console().print(shown)
-
-
-@strategies.command("show")
-def show_strategy(
-    name: Annotated[str, typer.Argument(help="The strategy.", autocompletion=_complete_strategies)], json_: Json = False
-) -> None:
-    """Show what a strategy does and its parameters."""
-    from veriloop.apps.cli.show import console, table
-    from veriloop.graphs.strategies import describe
-
-    found = describe(name)
-    if json_:
-        typer.echo(json.dumps(found))
-        return
-    out = console()
-    out.print(found["name"], style="bold")
-    out.print(f"\n{found['about']}\n")
-    shown = table("parameter", "default", "kind")
-    for each in found["parameters"]:
-        shown.add_row(each["name"], str(each["default"]), each["kind"])
-    out.print(shown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import typer
 
 from veriloop.apps.demo import atlas
+from veriloop.core.errors import UsageError, VeriloopError
 
 QUESTIONS = (
     "which state has the most rivers?",
@@ -30,19 +30,22 @@ DATABASE = Path("atlas.sqlite")
 def run_demo(as_json: bool, seed: int) -> None:
     """Build the database where it is missing, then answer every question; a table at the end."""
     from veriloop.apps.cli.show import Watcher, answer, console
+    from veriloop.apps.cli.work import at_work
     from veriloop.core.task import Task
     from veriloop.graphs.solve import asolve
 
     out = console(quiet=as_json)
-    if not DATABASE.exists():
+    if _missing():
         atlas.build(DATABASE)
         out.print(f"built {DATABASE}: states, cities, rivers, borders, peaks, lakes and roads of the United States")
+    watchers: list[Watcher] = []
 
     async def all_of_them() -> list[tuple[str, Any]]:
         results: list[tuple[str, Any]] = []
         for question in QUESTIONS:
             out.print(f"\n{question}", style="bold")
-            with Watcher(out, at_most=8) as watcher:
+            watchers.append(watcher := Watcher(out, at_most=8))
+            with watcher:
                 task = Task(question, database=str(DATABASE))
                 result = await asolve(task, strategy="iad", model="embedded:sql", seed=seed, on_event=watcher)
             out.print(answer(result))
@@ -50,11 +53,28 @@ def run_demo(as_json: bool, seed: int) -> None:
         return results
 
     started = time.monotonic()
-    results = asyncio.run(all_of_them())
+    results = at_work(all_of_them(), lambda: watchers[-1].run_id if watchers else "")
     _summary(out, results, time.monotonic() - started)
     if as_json:
         found = [{"question": q, "answer": r.answer, "outcome": r.verdict.outcome, "run": r.run_id} for q, r in results]
         typer.echo(json.dumps(found))
+
+
+def _missing() -> bool:
+    """Whether the database is not there yet. Raises ``UsageError`` where something else has its name."""
+    if not DATABASE.exists():
+        return True
+    from veriloop.tools.sql.schema import read_schema
+
+    try:
+        there = {table.name for table in read_schema(DATABASE).tables}
+    except VeriloopError:
+        there = set[str]()
+    if not there.issuperset(atlas.TABLES):
+        raise UsageError(
+            f"{DATABASE} in this folder is not the demo's database: move it away, or run the demo in another folder"
+        )
+    return False
 
 
 def _summary(out: Any, results: list[tuple[str, Any]], seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.search import Candidate, Proposal, Search
-from .common import best, perfect, positive
+from .common import best, perfect, positive, samplable
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class BestOfN:
 
     def __post_init__(self) -> None:
         positive(n=self.n)
+        samplable(self.temperature, self.max_tokens)
 
     @property
     def at_most(self) -> int:

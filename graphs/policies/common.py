@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.errors import UsageError
+from ...core.messages import Request
 from ...core.search import Candidate
 
 
@@ -13,6 +14,11 @@ def positive(**parameters: int) -> None:
     for name, value in parameters.items():
         if value < 1:
             raise UsageError(f"{name} is {value}: it must be at least 1")
+
+
+def samplable(temperature: float, max_tokens: int) -> None:
+    """Raise ``UsageError`` for what no model can sample at."""
+    Request(messages=(), temperature=temperature, max_tokens=max_tokens)
 
 
 def scored(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -9,7 +9,7 @@ from typing import Literal
 from ...agents.prompts import fenced, render
 from ...agents.roles import show
 from ...core.search import Candidate, Proposal, Search
-from .common import best, perfect, positive, worst
+from .common import best, perfect, positive, samplable, worst
 
 Feedback = Literal["score", "text", "both", "none"]
 
@@ -32,6 +32,7 @@ class IAD:
 
     def __post_init__(self) -> None:
         positive(rounds=self.rounds, width=self.width)
+        samplable(self.temperature, self.max_tokens)
 
     @property
     def at_most(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...agents.prompts import fenced, render
 from ...agents.roles import show
 from ...core.search import Candidate, Opinion, Proposal, Search
-from .common import positive, scored
+from .common import positive, samplable, scored
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class SelfRefine:
 
     def __post_init__(self) -> None:
         positive(n=self.n)
+        samplable(self.temperature, self.max_tokens)
 
     @property
     def at_most(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.search import Candidate, Proposal, Search
-from .common import best
+from .common import best, samplable
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,9 @@ class Single:
 
     temperature: float = 0.0
     max_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        samplable(self.temperature, self.max_tokens)
 
     @property
     def at_most(self) -> int:

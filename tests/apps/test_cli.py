@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
-import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from loopback import ChatServer
 
-from veriloop.apps.cli import main
 from veriloop.apps.demo import atlas
-from veriloop.graphs.record import journal_in
 
 QUESTION = "what is the capital of texas?"
 ASK = ["solve", QUESTION, "--db", "atlas.sqlite"]
-
-
-class Said:
-    """What a command printed and its exit status."""
-
-    def __init__(self, status: int, out: str, err: str) -> None:
-        self.status, self.out, self.err = status, out, err
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def veriloop(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Runs a command in a folder with ``atlas.sqlite``; each call is a process of its own to the journal."""
-    monkeypatch.chdir(tmp_path)
-    atlas.build(tmp_path / "atlas.sqlite")
-
-    def call(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["veriloop", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        journal_in(home).close()
-        journal_in.cache_clear()
-        printed = capsys.readouterr()
-        return Said(int(ended.value.code or 0), printed.out, printed.err)
-
-    return call
 
 
 def test_solve_answers_and_shows_how(veriloop):
@@ -61,6 +31,7 @@ def test_solve_as_json_is_one_value(veriloop):
     said = veriloop(*ASK, "--json")
     assert said.json["answer"] == [["austin"]]
     assert said.json["outcome"] == "passed"
+    assert said.json["best"] in [attempt["id"] for attempt in said.json["attempts"]]
     assert said.err == ""
 
 
@@ -81,6 +52,12 @@ def test_a_budget_of_calls_stops_with_the_best_so_far(veriloop):
     assert len(said.json["attempts"]) == 3
 
 
+def test_a_budget_of_tool_runs_holds(veriloop):
+    said = veriloop(*ASK, "--json", "--verify", "shell:exit 1", "--max-tool-runs", "3")
+    assert said.json["spend"]["tool_runs"] == 3
+    assert said.json["stopped"] == "budget: tool_runs"
+
+
 def test_an_answer_that_did_not_pass_exits_1(veriloop):
     assert veriloop(*ASK, "--verify", "shell:echo no; exit 1").status == 1
 
@@ -91,31 +68,21 @@ def test_oracle_compares_with_gold_and_says_its_name(veriloop):
     assert "by oracle" in said.out
 
 
-def test_runs_are_listed_shown_and_removed(veriloop):
-    veriloop(*ASK)
-    run = veriloop("runs", "list", "--json").json[0]
-    assert run["question"] == QUESTION
-    assert run["status"] == "passed"
-    shown = veriloop("runs", "show", run["id"][:6])
-    assert "SELECT capital FROM state" in shown.out
-    assert veriloop("runs", "show", run["id"], "--json").json["attempts"]
-    assert veriloop("runs", "rm", run["id"]).status == 0
-    assert veriloop("runs", "list", "--json").json == []
+def test_without_a_verifier_a_line_says_which_strategy_is_taken(veriloop):
+    note = "nothing verifies, so the strategy is single, not iad"
+    assert note in veriloop(*ASK, "--verify", "none").out
+    assert note not in veriloop(*ASK, "--verify", "none", "--strategy", "single").out
+    assert note not in veriloop(*ASK).out
 
 
-def test_prune_forgets_old_runs(veriloop):
-    veriloop(*ASK)
-    assert veriloop("runs", "prune", "--days", "1", "--json").json["removed"] == 0
-    assert veriloop("runs", "prune", "--days", "0", "--json").json["removed"] == 1
+def test_the_version_is_told(veriloop):
+    said = veriloop("--version")
+    assert (said.status, said.out) == (0, f"veriloop {version('veriloop')}\n")
 
 
-def test_a_finished_run_resumed_gives_its_result_again(veriloop):
-    first = veriloop(*ASK, "--json").json
-    for _ in range(2):  # out of the journal, and out of the store
-        again = veriloop("runs", "resume", first["run_id"], "--json")
-        assert again.json["answer"] == first["answer"]
-        assert again.json["spend"]["calls"] == first["spend"]["calls"]
-        veriloop("runs", "list")
+def test_no_arguments_show_the_help(veriloop):
+    assert "solve" in veriloop().out
+    assert "prune" in veriloop("runs").out
 
 
 def test_record_and_replay(veriloop):
@@ -130,7 +97,9 @@ def test_strategies_and_models_are_told(veriloop):
     assert {"name": "width", "default": 2, "kind": "int"} in veriloop("strategies", "show", "iad", "--json").json[
         "parameters"
     ]
-    assert "feedback" in veriloop("strategies", "show", "iad").out
+    shown = veriloop("strategies", "show", "iad").out
+    assert "feedback" in shown
+    assert "`" not in shown
     assert any(each["name"] == "embedded:sql" for each in veriloop("models", "--json").json)
     assert "embedded:sql" in veriloop("models").out
 
@@ -142,8 +111,41 @@ def test_the_demo_answers_offline(veriloop):
     assert len(veriloop("runs", "list", "--json").json) >= 5
 
 
+def test_the_demo_leaves_a_file_of_somebody_else_alone(veriloop):
+    for content in ("my own notes", sqlite_with("mine")):
+        Path("atlas.sqlite").write_bytes(content if isinstance(content, bytes) else content.encode())
+        before = Path("atlas.sqlite").read_bytes()
+        said = veriloop("demo")
+        assert said.status == 2
+        assert "atlas.sqlite in this folder is not the demo's database" in said.err
+        assert said.err.count("\n") == 1
+        assert Path("atlas.sqlite").read_bytes() == before
+
+
+def sqlite_with(table: str) -> bytes:
+    """A database with one table."""
+    file = Path("other.sqlite")
+    connection = sqlite3.connect(file)
+    connection.execute(f"CREATE TABLE {table} (x)")
+    connection.close()
+    return file.read_bytes()
+
+
 MISTAKES = {
     "no such strategy": (["--strategy", "foo"], "unknown strategy 'foo'; known: best_of_n, iad, self_refine, single"),
+    "almost a strategy": (["--strategy", "best-of-n"], "unknown strategy 'best-of-n' (did you mean 'best_of_n'?)"),
+    "almost a parameter": (["--set", "temprature=0"], "no parameter 'temprature' (did you mean 'temperature'?)"),
+    "too cold": (["--set", "temperature=-5"], "cannot sample at temperature -5.0"),
+    "too short": (["-s", "single", "--set", "max_tokens=0"], "max_tokens 0"),
+    "gold that does not run": (["--verify", "oracle", "--gold", "SELECT x"], "the oracle's own query fails: no such"),
+    "gold for nobody": (["--verify", "none", "--gold", "x"], "gold is only for the verifier oracle"),
+    "gold for another": (["--gold", "x"], "gold is only for the verifier oracle, and this is sql"),
+    "a recording that is there": (["--record", "text.sqlite"], "it exists already; remove it or name another file"),
+    "a folder as recording": (["--replay", "."], "cannot read the recording .: Is a directory"),
+    "a folder as database": (["--db", "."], "Is a directory"),
+    "no such option": (["--foo"], "no such option: --foo; see: veriloop solve --help"),
+    "a bad number": (["--max-calls", "x"], "invalid value for '--max-calls': "),
+    "one argument too many": (["more"], "see: veriloop solve --help"),
     "no such parameter": (["--set", "foo=1"], "strategy iad has no parameter 'foo'; it has rounds, width"),
     "no such value": (["--set", "rounds=x"], "strategy iad: rounds = 'x'"),
     "a parameter without value": (["--set", "rounds"], "write NAME=VALUE"),
@@ -151,7 +153,12 @@ MISTAKES = {
     "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: sql"),
     "no such class": (["--model", "a.b:C"], "cannot load 'a.b:C'"),
     "no key": (["--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
-    "no such verifier": (["--verify", "nope"], "unknown verifier 'nope'; known: judge, oracle, sql"),
+    "no such verifier": (
+        ["--verify", "mine"],
+        "unknown verifier 'mine'; known: judge, oracle, sql, shell:COMMAND, none,",
+    ),
+    "almost a verifier": (["--verify", "slq"], "unknown verifier 'slq' (did you mean 'sql'?)"),
+    "almost a command": (["--verify", "shel:./check.sh"], "(did you mean 'shell'?)"),
     "oracle without gold": (["--verify", "oracle"], "--gold"),
     "no critic": (["--strategy", "self_refine"], "--model critic="),
     "a price nobody knows": (["--model", "loose:Model", "--max-money", "1"], "the price of loose is unknown"),
@@ -180,7 +187,50 @@ def test_a_mistake_gets_one_clear_line_and_status_2(veriloop, mistake: str, monk
     assert said.status == 2
     assert expected in said.err
     assert said.err.count("\n") == 1
+    assert "Errno" not in said.err
     assert "Traceback" not in said.err
+    assert veriloop("runs", "list", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["solve"], "missing argument 'question'; see: veriloop solve --help"),
+        (["slove", QUESTION], "no such command 'slove'. Did you mean 'solve'?; see: veriloop --help"),
+        (["runs", "show"], "see: veriloop runs show --help"),
+        (["solve", QUESTION, "--db"], "option '--db' requires an argument; see: veriloop --help"),
+    ],
+)
+def test_arguments_that_cannot_be_taken_are_one_line(veriloop, arguments: list[str], expected: str):
+    said = veriloop(*arguments)
+    assert (said.status, said.out) == (2, "")
+    assert expected in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("store", "expected"),
+    [
+        ("postgres://me:secret@host/data", "must be written postgresql+psycopg://me:***@host/data (VERILOOP_STORE)"),
+        ("sqlite:////dev/null/runs.sqlite", "cannot use the store /dev/null/runs.sqlite: "),
+        ("runs.sqlite", "is no database URL"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_before_any_call(veriloop, monkeypatch, store: str, expected: str):
+    monkeypatch.setenv("VERILOOP_STORE", store)
+    with ChatServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = veriloop(*ASK, "--model", "openai:any")
+    assert said.status == 2
+    assert expected in said.err
+    assert said.err.count("\n") == 1
+    assert server.requests == []
+
+
+def test_a_store_is_asked_for_once(veriloop, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("VERILOOP_STORE", f"sqlite:///{tmp_path}/runs.sqlite")
+    assert veriloop(*ASK).status == 0
+    assert (tmp_path / "runs.sqlite").exists()
 
 
 @pytest.mark.parametrize(
@@ -222,23 +272,29 @@ def test_a_server_that_is_down_loses_nothing(veriloop, monkeypatch: pytest.Monke
     assert again.json["answer"] == [["austin"]]
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, home: Path):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", [[*ASK, "--model", "openai:any"], ["demo"]], ids=["solve", "demo"])
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, home: Path, command, number: int, status: int):
     atlas.build(tmp_path / "atlas.sqlite")
     with ChatServer(latency=30) as server:
-        command = [sys.executable, "-m", "veriloop.apps.cli", *ASK, "--model", "openai:any"]
-        env = {"OPENAI_BASE_URL": server.base_url, "VERILOOP_HOME": str(home), "PATH": "/usr/bin:/bin"}
+        env = {**os.environ, "OPENAI_BASE_URL": server.base_url, "PYTHONUNBUFFERED": "1"}
         process = subprocess.Popen(
-            command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "veriloop.apps.cli", *command],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        for _ in range(200):
-            if server.requests:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("round 1"):
                 break
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "interrupted; go on with: veriloop runs resume" in err
-    assert "Traceback" not in err
+    assert process.returncode == status
+    assert err.startswith("veriloop: interrupted; go on with: veriloop runs resume ")
+    assert err.count("\n") == 1
 
 
 def test_completion_knows_strategies_and_models():

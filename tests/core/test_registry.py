@@ -54,6 +54,21 @@ def test_what_is_wrong_with_a_name_is_said_in_one_line(name: str, line: str):
 
 
 @pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("jsn", "unknown verifier 'jsn' (did you mean 'json'?); known: json, lost, shell:COMMAND, or give"),
+        ("LOST", "unknown verifier 'LOST' (did you mean 'lost'?)"),
+        ("shel:./check", "cannot load 'shel:./check': No module named 'shel'"),
+    ],
+)
+def test_a_name_that_is_spelled_wrong_gets_the_one_that_may_be_meant(name: str, line: str):
+    with pytest.raises(UsageError) as refused:
+        resolve("verifier", name, KNOWN, ["shell:COMMAND"])
+    assert str(refused.value).startswith(line)
+    assert "did you mean" in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("source", "said"),
     [
         ("1 / 0", "ZeroDivisionError: division by zero"),

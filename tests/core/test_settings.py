@@ -73,11 +73,11 @@ def test_the_home_folder_may_be_written_with_a_tilde(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("model = ", ["veriloop.toml"]),
-        ("modle = 'x'", ["veriloop.toml", "there is no setting 'modle'", "model"]),
+        ("home = 'x'\nmodel = ]", ["settings in veriloop.toml: ", "line 2"]),
+        ("modle = 'x'", ["veriloop.toml", "there is no setting 'modle' (did you mean 'model'?)", "model"]),
         ("model = 3", ["setting 'model'", "veriloop.toml or VERILOOP_MODEL", "valid string"]),
         ("[prices.x]\ninput = 'much'\noutput = 1", ["setting 'prices.x.input'", "valid number"]),
-        ("[prices.x]\ninput = 1", ["setting 'prices.x.output'", "Field required"]),
+        ("[prices.x]\ninput = 1", ["setting 'prices.x.output'", "VERILOOP_PRICES)", "Field required"]),
     ],
 )
 def test_what_is_wrong_in_the_file_is_named(folder: Path, text: str, words: list[str]):
@@ -95,7 +95,27 @@ def test_a_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch):
         load()
 
 
+def test_a_folder_is_no_settings_file(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VERILOOP_SETTINGS", str(folder))
+    with pytest.raises(UsageError, match=r"settings file .* is a folder; VERILOOP_SETTINGS names it"):
+        load()
+
+
+def test_a_file_that_is_no_text_is_named(folder: Path):
+    (folder / "veriloop.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"cannot read the settings in veriloop.toml: it is no UTF-8 text"):
+        load()
+
+
 def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VERILOOP_PRICES", "cheap")
-    with pytest.raises(UsageError, match=r"(?i)prices"):
+    with pytest.raises(UsageError, match=r"VERILOOP_PRICES cannot be read, it must be JSON: Expecting value"):
         load()
+
+
+def test_a_variable_that_is_spelled_wrong_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("VERILOOP_MODLE", "openai:x")
+    with pytest.raises(UsageError, match=r"no setting VERILOOP_MODLE \(did you mean 'VERILOOP_MODEL'\?\); there are"):
+        load()
+    monkeypatch.delenv("VERILOOP_MODLE")
+    assert load().model == "embedded:sql"

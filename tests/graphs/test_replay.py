@@ -153,20 +153,46 @@ def test_what_is_not_a_recording_says_so(tape, content) -> None:
 
 
 def test_a_run_that_goes_on_where_the_recording_ends_says_so(tape) -> None:
-    recorded(tape)
+    recorded(tape, limits=vl.Limits(calls=2))
     with pytest.raises(JournalMismatch, match=r"the recording has no .*: the run went another way, so record it again"):
-        replayed(tape, strategy=vl.Strategy("iad", {"rounds": 4, "width": 2}))
+        replayed(tape)
+
+
+def test_a_run_that_asks_something_else_says_so(tape) -> None:
+    recorded(tape)
+    model = silent()
+    with pytest.raises(JournalMismatch, match=r"recorded for another request: the verifier, .* so record it again"):
+        replayed(tape, model=model, verify=lambda answer: 0.5)
+    assert model.requests == []
 
 
 @pytest.mark.parametrize(
-    "change", [{"strategy": vl.Strategy("iad", {"temperature": 0.1})}, {"seed": 5}, {"verify": lambda answer: 0.5}]
+    ("change", "words"),
+    [
+        ({"strategy": vl.Strategy("iad", {**IAD.parameters, "rounds": 4})}, r"run: rounds 3 \(now 4\); ask the same"),
+        ({"strategy": "best_of_n"}, r"strategy iad \(now best_of_n\)"),
+        ({"seed": 5}, r"run: seed 0 \(now 5\); ask the same, or record this one"),
+        ({"model": "openai:other"}, r"proposer's model openai:test \(now openai:other\)"),
+        ({"task": "Who?"}, r"run: question 'Which\?' \(now 'Who\?'\); ask"),
+    ],
 )
-def test_a_run_that_asks_something_else_says_so(tape, change) -> None:
-    recorded(tape)
-    model = silent()
-    with pytest.raises(JournalMismatch, match="recorded for another request"):
-        replayed(tape, model=model, **change)
-    assert model.requests == []
+def test_a_recording_of_another_run_is_refused_by_what_differs(tape, monkeypatch, change, words) -> None:
+    with ChatServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        recorded(tape, model="openai:test")
+        asked = len(server.requests)
+        options: dict[str, Any] = {"task": "Which?", "model": "openai:test", "verify": score, "strategy": IAD, **change}
+        with pytest.raises(JournalMismatch, match=words):
+            vl.solve(**options, replay=tape)
+        assert len(server.requests) == asked
+
+
+def test_a_recording_is_not_written_over(tape) -> None:
+    tape.write_text("mine")
+    model = Scripted(fruit)
+    with pytest.raises(UsageError, match="it exists already; remove it or name another file"):
+        recorded(tape, model=model)
+    assert (tape.read_text(), model.requests) == ("mine", [])
 
 
 def test_a_recording_that_cannot_be_written_says_so_before_any_call(tmp_path) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from veriloop.core.journal import Journal
+from veriloop.core.messages import Reply, Sample, Usage
 from veriloop.core.search import Candidate, Proposal, Spend
 from veriloop.core.settings import Settings, load
 from veriloop.core.task import Task
 from veriloop.core.wire import encode
 
 Write = Callable[..., Path]
+REPLY = Reply((Sample("reply " * 50),), Usage(20, 50))
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -52,7 +54,7 @@ def steps(run: str, parts: Sequence[str], days: float) -> list[tuple[str, str, A
     closing = {"counted": ["0.0"], "lost": {}, "spend": spend, "spent": ""}
     all_parts: dict[str, list[tuple[str, str, Any, float]]] = {
         "begin": [("run", "", header(run, days), 0.0)],
-        "work": [("model", "0.0/proposer/0", "reply " * 50, 1.0), ("attempt", "0.0", candidate("0.0"), 1.5)],
+        "work": [("model", "0.0/proposer/0", encode(REPLY), 1.0), ("attempt", "0.0", candidate("0.0"), 1.5)],
         "close": [("closed", "0", closing, 2.0)],
         "end": [("end", "", end(), 3.0)],
     }

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from veriloop.core.journal import Record
+from veriloop.core.messages import Reply, Sample, Usage
 from veriloop.core.search import Candidate, Opinion, Proposal, Spend
 from veriloop.core.wire import encode
-from veriloop.memory.info import attempts_of, info_of
+from veriloop.memory.info import attempts_of, info_of, result_of
 
 
 def record(kind: str, value: Any, key: str = "") -> Record:
@@ -42,6 +43,34 @@ def closed(number: int, *counted: str) -> Record:
 )
 def test_status_is_how_the_run_ended(best: str | None, outcome: str, status: str) -> None:
     assert info_of("r1", [ended(best, outcome)], 0.0, live=True).status == status
+
+
+def replied(key: str, samples: int = 1, t: float = 0.0) -> Record:
+    reply = Reply(tuple(Sample("yes") for _ in range(samples)), Usage(10, 2 * samples))
+    return Record("r1", "model", key, "h", t, encode(reply))
+
+
+def test_an_open_run_counts_what_was_paid_since_its_last_closed_round() -> None:
+    records = [replied("0.0/proposer/0"), closed(0), replied("1.0/proposer/0", 2, 3.5), record("tool", {}, "1.0/0")]
+    spend = info_of("r1", records, 0.0).spend
+    assert spend == Spend(calls=3, tokens_in=10, tokens_out=4, seconds=3.5, tool_runs=1)
+    assert info_of("r1", records[:1], 0.0).spend.calls == 1
+    assert info_of("r1", [record("model", "of another version")], 0.0).spend == Spend()
+
+
+def test_what_stopped_the_last_sitting_is_told_until_somebody_goes_on() -> None:
+    records = [replied("0.0/proposer/0"), record("trouble", "the server is down")]
+    assert info_of("r1", records, 0.0).stopped == "error: the server is down"
+    assert info_of("r1", records, 0.0, live=True).stopped == ""
+    assert info_of("r1", [*records, replied("0.1/proposer/0")], 0.0).stopped == ""
+    assert info_of("r1", [*records, ended("0.0", "passed")], 0.0).stopped == "done"
+
+
+def test_the_chosen_attempt_is_the_results_best() -> None:
+    records = [candidate("0.0"), candidate("0.1"), closed(0, "0.0", "0.1"), ended("0.1", "passed")]
+    result = result_of(info_of("r1", records, 0.0), records)
+    assert (result.best, len(result.attempts), result.stopped) == (result.attempts[1], 2, "done")
+    assert result_of(info_of("r1", records[:3], 0.0), records[:3]).best is None
 
 
 def test_an_open_run_is_running_or_unfinished_with_the_spend_of_its_closed_rounds() -> None:

@@ -131,6 +131,7 @@ def test_lists_the_newest_first(settings: Settings, write: Write) -> None:
     write(r4=WHOLE, days=0)
     assert [info.id for info in runs.list_runs(settings)] == ["r4", "r2", "r3", "r1"]
     assert [info.id for info in runs.list_runs(settings, 2)] == ["r4", "r2"]
+    assert runs.count_runs(settings) == 4
 
 
 def test_finds_by_the_beginning_of_an_id(settings: Settings, write: Write) -> None:
@@ -187,7 +188,7 @@ def test_says_where_the_data_lives(home: Path, settings: Settings, write: Write)
     assert runs.where(settings) == f"{line} (0 files, 0.0 MB)"
     assert not home.exists()
     write(r1=CUT)
-    assert runs.where(settings) == f"{line} (1 files, 0.0 MB)"
+    assert runs.where(settings) == f"{line} (1 file, 0.0 MB)"
     elsewhere = settings.model_copy(update={"store": "postgresql+psycopg://me:secret@host/data"})
     assert runs.where(elsewhere).startswith("finished runs: postgresql+psycopg://me:***@host/data; journals: ")
 

@@ -138,6 +138,8 @@ def test_a_writer_that_waits_too_long_says_so(
         ("sqlite://", "would forget everything"),
         ("sqlite:///:memory:", "would forget everything"),
         ("oracle9://here", "Can't load plugin"),
+        ("postgres://me:secret@host/data", r"must be written postgresql\+psycopg://me:\*\*\*@host/data"),
+        ("postgresql+asyncpg://me:secret@host/data", "the package asyncpg is missing, install it"),
         (
             "postgresql+nodriver://me:secret@host/data",
             r"cannot use the store postgresql\+nodriver://me:\*\*\*@host/data",

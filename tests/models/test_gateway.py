@@ -18,14 +18,15 @@ from sittings import score
 import veriloop as vl
 from veriloop.core.budget import Budget
 from veriloop.core.errors import BudgetSpent, RunFailed, UsageError
-from veriloop.core.events import Noticed, RoundStarted
+from veriloop.core.events import Emitter, Noticed, RoundStarted
 from veriloop.core.journal import RunLog
 from veriloop.core.messages import Message, Reply, Request, Sample, Usage
 from veriloop.core.search import Candidate, Proposal, Search
-from veriloop.models.gateway import ATTEMPTS, Gateway
+from veriloop.models.desk import Desk
+from veriloop.models.gateway import Gateway, split
+from veriloop.models.line import TRIES
 from veriloop.models.openai import OpenAI
 from veriloop.models.prices import Price
-from veriloop.models.rounds import split
 from veriloop.models.scripted import Scripted
 
 FIVE = vl.Strategy("best_of_n", {"n": 5})
@@ -88,9 +89,9 @@ def test_a_server_that_ignores_n_is_asked_for_the_rest_and_a_notice_says_so() ->
     ]
 
 
-@given(k=st.integers(1, 40), usage=st.builds(Usage, *[st.integers(0, 10**6)] * 3))
+@given(k=st.integers(1, 40), usage=st.builds(Usage, *[st.integers(0, 10**6)] * 4))
 def test_the_shares_of_a_request_add_up_to_the_whole(k, usage) -> None:
-    shares = split(Reply(tuple(Sample(str(i)) for i in range(k)), usage), k)
+    shares = split(Reply(tuple(Sample(str(i)) for i in range(k)), usage))
     assert sum((share.usage for share in shares), Usage()) == usage
     assert [share.samples[0].text for share in shares] == [str(i) for i in range(k)]
 
@@ -143,7 +144,7 @@ def test_what_does_not_pass_is_given_up_after_a_few_tries() -> None:
 
     with pytest.raises(RunFailed, match="failed"):
         ran(down)
-    assert len(tries) == ATTEMPTS
+    assert len(tries) == TRIES
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -161,13 +162,14 @@ def test_what_will_not_pass_is_not_tried_again(status) -> None:
 
 def test_a_try_that_fails_leaves_the_budget_as_it_was() -> None:
     budget = Budget(vl.Limits(calls=1, tokens=5000))
-    gateway = Gateway({"proposer": Scripted([ValueError("broken"), "good"])}, RunLog("r"), budget, print)
+    gateway = Gateway({"proposer": Scripted([ValueError("broken"), "good"])}, RunLog("r"), budget, Emitter("r"))
+    model = Desk(gateway, "0.0").model("proposer")
     request = Request(messages=(Message("user", "Which?"),))
 
     async def twice() -> None:
         with pytest.raises(ValueError, match="broken"):
-            await gateway.call(gateway.model("proposer"), request)
-        await gateway.call(gateway.model("proposer"), request)
+            await model.generate(request)
+        await model.generate(request)
 
     asyncio.run(twice())
     assert budget.spend.calls == 1
@@ -253,9 +255,13 @@ def test_a_money_limit_needs_a_price() -> None:
 def test_a_request_that_does_not_fit_is_not_sent() -> None:
     model = Paid()
     price = {"paid": Price(1.0, 1000.0)}
-    gateway = Gateway({"proposer": model}, RunLog("r"), Budget(vl.Limits(money=0.5)), print, price)
+    gateway = Gateway({"proposer": model}, RunLog("r"), Budget(vl.Limits(money=0.5)), Emitter("r"), prices=price)
     with pytest.raises(BudgetSpent, match="the budget of money is spent"):
-        asyncio.run(gateway.call(model, Request(messages=(Message("user", "Which?"),), max_tokens=501)))
+        asyncio.run(
+            Desk(gateway, "0.0")
+            .model("proposer")
+            .generate(Request(messages=(Message("user", "Which?"),), max_tokens=501))
+        )
     assert model.requests == []
     assert gateway.budget.spend.money == 0.0
 

@@ -98,7 +98,21 @@ def outcomes(model: Model) -> dict[str, str]:
 def test_it_passes_the_conformance_suite():
     assert outcomes(Scripted(able, latency=0.03)) == {
         **dict.fromkeys(
-            ["text", "n", "stop", "seed", "temperature 0", "schema", "tools", "prefix", "images", "usage", "cancel"],
+            [
+                "text",
+                "n",
+                "stop",
+                "seed",
+                "temperature",
+                "schema",
+                "tools",
+                "prefix",
+                "images",
+                "streaming",
+                "usage",
+                "errors",
+                "cancel",
+            ],
             "works",
         ),
         "logprobs": "n/a",
@@ -108,7 +122,7 @@ def test_it_passes_the_conformance_suite():
 def test_what_is_not_declared_and_refused_is_not_held_against_a_model():
     found = outcomes(Scripted(able, capabilities=Capabilities(stop=False)))
     assert {name for name, outcome in found.items() if outcome == "n/a"} == {
-        "n", "stop", "seed", "schema", "tools", "logprobs", "prefix", "images",
+        "n", "stop", "seed", "schema", "tools", "logprobs", "prefix", "images", "streaming",
     }  # fmt: skip
 
 
@@ -128,9 +142,10 @@ class Liar:
 def test_the_suite_catches_promises_that_are_not_kept():
     everything = Capabilities(images=True, n=True, seed=True, tools=True, schema=True, logprobs=True, prefix=True)
     found = outcomes(Liar(everything))
-    assert [name for name, outcome in found.items() if outcome == "works"] == ["text", "prefix", "images", "cancel"]
+    kept = ["text", "n", "prefix", "images", "errors", "cancel"]  # the gateway asks for the samples that n left out
+    assert [name for name, outcome in found.items() if outcome == "works"] == kept
     quiet = outcomes(Liar(replace(Capabilities(), stop=False)))
-    assert [name for name, outcome in quiet.items() if outcome == "n/a"] == ["seed"]
+    assert [name for name, outcome in quiet.items() if outcome == "n/a"] == ["seed", "streaming"]
     assert {quiet[name] for name in ("n", "stop", "schema", "tools", "logprobs", "prefix", "images")} == {"fails"}
 
 

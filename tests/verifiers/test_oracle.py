@@ -89,6 +89,14 @@ def test_gold_that_does_not_run_is_the_callers_mistake(database: str):
         judge(Task("Who?", database=database), GOLD, "SELECT x FROM y")
 
 
+@pytest.mark.parametrize("verify", ["oracle", "sql+oracle"])
+def test_gold_that_does_not_run_is_refused_before_any_call(database: str, verify: str):
+    model = Scripted()
+    with pytest.raises(UsageError, match="the oracle's own query fails: no such table"):
+        asyncio.run(asolve(Task("Who?", database=database), model=model, verify=verify, gold="SELECT x FROM y"))
+    assert model.requests == []
+
+
 @pytest.mark.parametrize("text", ["SELECT name FROM person", "SELECT name FROM person WHERE age = 40"])
 def test_its_feedback_never_quotes_gold(database: str, text: str):
     verdict = judge(Task("Who?", database=database), text, "SELECT name FROM person WHERE age = 40 -- 7h3 4n5w3r")
@@ -129,7 +137,7 @@ def test_a_verifier_is_a_name_a_function_an_object_or_an_import_path():
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        ("magic", "unknown verifier 'magic'; known: judge, oracle, sql, or give package.module:Name"),
+        ("magic", "unknown verifier 'magic'; known: judge, oracle, sql, shell:COMMAND, none, or give"),
         ("", "unknown verifier ''"),
         ("sql+magic", "unknown verifier 'magic'"),
         ("veriloop.nowhere:check", "cannot load 'veriloop.nowhere:check'"),

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
-from ...core.errors import ToolError
+from ...core.errors import ToolError, plain
 from .runner import stamp, unreadable
 from .worker import Guard, connect, quote
 
@@ -238,7 +238,7 @@ def _open(path: str) -> Generator[sqlite3.Connection]:
     try:
         connection = connect(path)
     except (sqlite3.Error, OSError) as error:
-        raise unreadable(path, str(error)) from error
+        raise unreadable(path, plain(error)) from error
     with closing(connection):
         try:
             yield connection

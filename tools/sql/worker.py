@@ -268,7 +268,7 @@ def main(settings: Mapping[str, Any]) -> None:
         connection.execute(f"PRAGMA hard_heap_limit = {HEAP}").close()
         guard = Guard(connection)
     except (sqlite3.Error, OSError) as error:
-        _send(json.dumps({"fault": _line(str(error))}))
+        _send(json.dumps({"fault": _line(getattr(error, "strerror", "") or str(error))}))
         return
     _send("{}")
     for sql in _requests(sys.stdin.buffer):

@@ -1,0 +1,115 @@
+"""``veriloop models`` and ``strategies``: what can be named."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
+
+
+def complete_strategies(incomplete: str) -> list[str]:
+    """The known strategies that begin so."""
+    from veriloop.graphs.strategies import KNOWN
+
+    return [name for name in KNOWN if name.startswith(incomplete)]
+
+
+models = typer.Typer(help="The models that can be named.", invoke_without_command=True)
+
+
+@models.callback()
+def list_models(context: typer.Context, json_: Json = False) -> None:
+    """Show the models that can be named."""
+    if context.invoked_subcommand:
+        return
+    from veriloop.apps.cli.show import console, table
+    from veriloop.models.catalogue import catalogue
+
+    lines = catalogue()
+    if json_:
+        typer.echo(json.dumps([line.__dict__ for line in lines]))
+        return
+    shown = table("name", "what", "status")
+    for line in lines:
+        shown.add_row(line.name, line.what, line.status)
+    console().print(shown)
+
+
+@models.command("check")
+def check_model(
+    name: Annotated[str, typer.Argument(help="The model, as in solve --model.")], json_: Json = False
+) -> None:
+    """Ask a model for everything it declares, in about twenty short calls. The exit status is 1 when a line fails."""
+    import asyncio
+
+    from veriloop.apps.cli.show import console, table
+    from veriloop.models import named
+    from veriloop.models.conformance import PROBES, check
+
+    model = named(name)
+    getattr(model, "ready", int)()
+    out = console()
+    if json_:
+        found = asyncio.run(check(model))
+        typer.echo(json.dumps([line._asdict() for line in found]))
+    else:
+        with out.status(f"asking {name}") as status:
+            done: list[str] = []
+
+            def tell(line: str) -> None:
+                done.append(line)
+                status.update(f"asking {name}: {line} ({len(done)} of {len(PROBES)})")
+
+            found = asyncio.run(check(model, tell))
+        shown = table("what", "outcome", "detail")
+        for line in found:
+            shown.add_row(line.name, line.outcome, line.detail)
+        out.print(shown)
+    raise typer.Exit(int(any(line.outcome == "fails" for line in found)))
+
+
+strategies = typer.Typer(help="The ways to search.", invoke_without_command=True)
+
+
+@strategies.callback()
+def list_strategies(context: typer.Context, json_: Json = False) -> None:
+    """Show the strategies that can be named."""
+    if context.invoked_subcommand:
+        return
+    from veriloop.apps.cli.show import console, table
+    from veriloop.graphs.strategies import describe_all
+
+    found = describe_all()
+    if json_:
+        typer.echo(json.dumps(found))
+        return
+    shown = table("strategy", "what it does", "parameters")
+    for each in found:
+        shown.add_row(
+            each["name"], each["summary"], ", ".join(f"{p['name']}={p['default']}" for p in each["parameters"])
+        )
+    console().print(shown)
+
+
+@strategies.command("show")
+def show_strategy(
+    name: Annotated[str, typer.Argument(help="The strategy.", autocompletion=complete_strategies)], json_: Json = False
+) -> None:
+    """Show what a strategy does and its parameters."""
+    from veriloop.apps.cli.show import console, table
+    from veriloop.graphs.strategies import describe
+
+    found = describe(name)
+    if json_:
+        typer.echo(json.dumps(found))
+        return
+    out = console()
+    out.print(found["name"], style="bold")
+    out.print(f"\n{found['about']}\n")
+    shown = table("parameter", "default", "kind")
+    for each in found["parameters"]:
+        shown.add_row(each["name"], str(each["default"]), each["kind"])
+    out.print(shown)

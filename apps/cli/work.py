@@ -1,0 +1,98 @@
+"""Runs at work: shown as they go, cut off with a line that says how to go on, printed at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from veriloop.core.search import Result
+    from veriloop.graphs.strategies import Strategy
+
+T = TypeVar("T")
+
+
+class Watch:
+    """Shows a run while it works: on the terminal, or (for ``--json``) not at all."""
+
+    def __init__(
+        self,
+        quiet: bool,
+        strategy: Strategy | None = None,
+        seconds: float | None = None,
+        kept: bool = True,
+        note: str = "",
+    ) -> None:
+        self._watcher: Any = None
+        self._kept = kept
+        self._run_id = ""
+        if not quiet:
+            from veriloop.apps.cli.show import Watcher, console
+
+            at_most = getattr(strategy.make(), "at_most", None) if strategy else None
+            self._watcher = Watcher(console(), at_most, seconds, note)
+
+    def __call__(self, event: Any) -> None:
+        self._run_id = event.run
+        if self._watcher:
+            self._watcher(event)
+
+    def over(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run ``work`` to its end."""
+        if self._watcher is None:
+            return at_work(work, self._resumable)
+        with self._watcher:
+            return at_work(work, self._resumable)
+
+    def _resumable(self) -> str:
+        return self._run_id if self._kept else ""
+
+
+def at_work(work: Coroutine[Any, Any, T], run_id: Callable[[], str]) -> T:
+    """Run ``work`` to its end. Ctrl-C and SIGTERM end it and the command, with status 130 and 143 and a line that says
+    how to go on with the run ``run_id`` (empty: with none)."""
+    try:
+        return asyncio.run(_cut_quietly(work))
+    except (KeyboardInterrupt, asyncio.CancelledError) as end:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only spoil the end
+        hint = f"; go on with: veriloop runs resume {run_id()}" if run_id() else ""
+        typer.echo(f"veriloop: interrupted{hint}", err=True)
+        raise typer.Exit(130 if isinstance(end, KeyboardInterrupt) else 143) from None
+
+
+async def _cut_quietly(work: Coroutine[Any, Any, T]) -> T:
+    """``work``, which SIGTERM cancels, as Ctrl-C does. What is then left half open does not complain on the terminal
+    about its closed loop."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        sys.unraisablehook = _silent
+        loop.set_exception_handler(_silent)
+        raise
+
+
+def _silent(*_: object) -> None: ...
+
+
+def finish(result: Result, as_json: bool) -> None:
+    """Print the answer; exit 1 where none passed. As JSON, ``best`` is the id of the attempt that was chosen."""
+    from veriloop.apps.cli import show
+    from veriloop.core.wire import encode
+
+    if as_json:
+        best = result.best.id if result.best else None
+        said = {**encode(result), "best": best, "answer": encode(result.answer), "outcome": result.verdict.outcome}
+        typer.echo(json.dumps(said))
+    else:
+        show.console().print(show.answer(result))
+    if result.best is None or result.verdict.outcome in ("failed", "infra_error"):
+        raise typer.Exit(1)

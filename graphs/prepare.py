@@ -1,0 +1,211 @@
+"""From a plan to a run: names become objects, and what cannot be is refused before the first call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from ..agents.proposer import Proposer
+from ..agents.roles import OUTPUTS
+from ..core.budget import Budget
+from ..core.errors import CapabilityError, UsageError
+from ..core.events import Emitter
+from ..core.journal import RunLog
+from ..core.messages import Capabilities, Reply
+from ..core.protocols import Memory, Model, Policy, Tool, Verifier
+from ..core.settings import Settings
+from ..core.task import Task
+from ..core.wire import decode
+from ..models import named
+from ..models.cache import Cache
+from ..models.gateway import Gateway
+from ..models.langchain import wrapped
+from ..models.prices import Price
+from ..verifiers import make
+from .output import Output
+from .run import Run
+from .strategies import UNVERIFIED, VERIFIED, Strategy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A call of ``solve``, before names become objects."""
+
+    task: Task
+    strategy: Strategy
+    models: Mapping[str, str | Model]
+    verify: Any = "auto"
+    gold: Any = None
+    output: Any = None
+    seed: int = 0
+    tools: Sequence[Tool] = ()
+    memory: Memory | None = None
+
+
+def _refuse_old_tracing() -> None:
+    """LangChain's first tracer is gone, and its leftover variables make LangGraph refuse to run."""
+    for name in ("LANGCHAIN_TRACING", "LANGCHAIN_HANDLER"):
+        if os.environ.get(name, "") not in ("", "0", "false", "False"):
+            raise UsageError(f"unset {name}: LangGraph does not run with it, and veriloop traces to nobody")
+
+
+async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) -> Run:
+    """Everything a run needs, made and checked before the first call."""
+    _refuse_old_tracing()
+    policy = plan.strategy.make()
+    verifier = _verifier(plan)
+    models = {role: _model(m, settings.timeouts.connect) for role, m in plan.models.items()}
+    output = Output(plan.output)
+    task = plan.task if output.schema is None else replace(plan.task, output_schema=output.schema)
+    tools, about = await _tools(task, plan.tools)
+    proposer = Proposer.of(task, about, output.check)
+    _check(proposer, policy, verifier, models)
+    _check_tables(models["proposer"], task)
+    if ready := getattr(verifier, "ready", None):
+        await ready(task)
+    if plan.tools and not models["proposer"].capabilities.tools:
+        raise CapabilityError(f"{models['proposer'].name} calls no tools: give another model, or no tools")
+    if not log.replaying:
+        for model in models.values():
+            getattr(model, "ready", int)()
+
+    budget = Budget(task.limits, log.elapsed)
+    gateway = _gateway(models, log, budget, emit, settings)
+    _name_fallbacks(gateway, models["proposer"].capabilities, models["proposer"].name, output)
+    _count_spent(gateway, log, verifier is not None)
+    return Run(
+        id=log.run,
+        task=task,
+        strategy=plan.strategy.name,
+        policy=policy,
+        proposer=proposer,
+        gateway=gateway,
+        verifier=verifier,
+        tools=tools,
+        offered=tuple(tool.spec.name for tool in plan.tools),
+        log=log,
+        budget=budget,
+        emit=emit,
+        seed=plan.seed,
+        memory=plan.memory,
+    )
+
+
+def _gateway(models: Mapping[str, Model], log: RunLog, budget: Budget, emit: Emitter, settings: Settings) -> Gateway:
+    return Gateway(
+        models,
+        log,
+        budget,
+        emit,
+        prices={name: Price(p.input, p.output, p.cached, p.stored) for name, p in settings.prices.items()},
+        timeouts=settings.timeouts,
+        rates=settings.limits,
+        cache=_cache(settings.folder / "replies.sqlite") if settings.cache else None,
+    )
+
+
+def _name_fallbacks(gateway: Gateway, can: Capabilities, name: str, output: Output) -> None:
+    """Say before the first call what will be done instead of what a model lacks."""
+    if output.schema is not None and not can.schema:
+        gateway.notice(f"{name} takes no schema: JSON is asked for in words, and checked")
+    if not can.temperature:
+        gateway.notice(f"{name} sets its own temperature: the strategy's has no effect")
+
+
+@lru_cache(maxsize=4)
+def _cache(path: Path) -> Cache:
+    return Cache(path)
+
+
+def _model(wanted: object, connect: float) -> Model:
+    if isinstance(wanted, str):
+        return named(wanted, connect)
+    if isinstance(wanted, type) or not all(hasattr(wanted, part) for part in ("name", "capabilities", "generate")):
+        if (model := wrapped(wanted)) is not None:
+            return model
+        raise UsageError(f"{wanted!r} is no model: it needs name, capabilities and an async generate(request)")
+    return cast(Model, wanted)
+
+
+def _verifier(plan: Plan) -> Verifier | None:
+    wanted, name = plan.verify, plan.strategy.name
+    if isinstance(wanted, str) and wanted == "auto":
+        wanted = "sql" if plan.task.database is not None and name not in UNVERIFIED else None
+    if wanted not in (None, "none"):
+        return make(wanted, plan.gold)
+    if name in VERIFIED:
+        raise UsageError(f"strategy {name} needs a verifier: give verify= a function, a name or a command (--verify)")
+    if plan.gold is not None:
+        raise UsageError("gold is only for the verifier oracle: add verify='oracle' (--verify oracle), or leave it out")
+    return None
+
+
+async def _tools(task: Task, extra: Sequence[Tool]) -> tuple[dict[str, Tool], str]:
+    tools = {tool.spec.name: tool for tool in extra}
+    if task.database is None:
+        return tools, ""
+    sql = _sql_tool(task.database)
+    return {"sql": sql, **tools}, await sql.describe()
+
+
+@lru_cache(maxsize=32)
+def _sql_tool(path: str) -> Any:
+    """One tool a database, so that concurrent runs share its warm processes."""
+    from ..tools.sql import SqlTool
+
+    return SqlTool(path)
+
+
+def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models: Mapping[str, Model]) -> None:
+    """Refuse before any call what a model cannot do."""
+    main = models["proposer"]
+    if main.capabilities.only not in ("", proposer.format.name):
+        raise CapabilityError(
+            f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model"
+        )
+    pictures = any(m.images for m in proposer.task.turns)
+    needs = ("proposer", *getattr(policy, "roles", ()), *getattr(verifier, "roles", ()))
+    if strange := set(models) - {*needs, *OUTPUTS}:
+        raise UsageError(f"no agent plays the role {min(strange)!r}; roles: {', '.join(sorted({*needs, *OUTPUTS}))}")
+    for need in needs:
+        plays = models.get(need, main)
+        if pictures and not plays.capabilities.images:
+            raise CapabilityError(f"{plays.name} reads no pictures, and the task has one; the {need} must")
+        if plays.capabilities.only and need != "proposer":
+            raise CapabilityError(
+                f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "
+                f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}"
+            )
+
+
+def _check_tables(model: Model, task: Task) -> None:
+    """A model that knows one database schema is refused where less than half of its tables are there."""
+    known: Sequence[str] = getattr(model, "tables", ())
+    if not known or task.database is None:
+        return
+    from ..tools.sql.schema import read_schema
+
+    there = {table.name.lower() for table in read_schema(task.database).tables}
+    if 2 * len(there.intersection(known)) < len(known):
+        raise CapabilityError(
+            f"{model.name} knows only databases with the tables {', '.join(known)}: "
+            "give another model, as in --model openai:MODEL"
+        )
+
+
+def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:
+    """Count what the journal says was spent in earlier sittings (a recording's replies count as spent, too)."""
+    for record in log.of_kind("model"):
+        gateway.count(record.key.split("/")[-2], decode(Reply, record.value))
+    if closed := log.of_kind("closed"):
+        gateway.budget.count_unsettled(max(record.value["spend"]["unsettled"] for record in closed))
+    if not log.replaying:
+        for _ in log.of_kind("tool"):
+            gateway.budget.take_tool_run(replayed=True)
+        for record in log.of_kind("attempt"):
+            if verified and record.value.get("complete"):
+                gateway.budget.count_verdict()
