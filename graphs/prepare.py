@@ -13,7 +13,7 @@ from ..agents.proposer import Proposer
 from ..agents.roles import OUTPUTS
 from ..core.budget import Budget
 from ..core.errors import CapabilityError, UsageError
-from ..core.events import Emitter
+from ..core.events import Emitter, Noticed
 from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply
 from ..core.protocols import Memory, Model, Policy, Tool, Verifier
@@ -44,6 +44,7 @@ class Plan:
     seed: int = 0
     tools: Sequence[Tool] = ()
     memory: Memory | None = None
+    batch: bool = False
 
 
 def _refuse_old_tracing() -> None:
@@ -59,6 +60,8 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     policy = plan.strategy.make()
     verifier = _verifier(plan)
     models = {role: _model(m, settings.timeouts.connect) for role, m in plan.models.items()}
+    if plan.batch:
+        models = _in_batches(models, settings.folder / "batches", emit)
     output = Output(plan.output)
     task = plan.task if output.schema is None else replace(plan.task, output_schema=output.schema)
     tools, about = await _tools(task, plan.tools)
@@ -129,6 +132,19 @@ def _model(wanted: object, connect: float) -> Model:
             return model
         raise UsageError(f"{wanted!r} is no model: it needs name, capabilities and an async generate(request)")
     return cast(Model, wanted)
+
+
+def _in_batches(models: Mapping[str, Model], folder: Path, emit: Emitter) -> dict[str, Model]:
+    """The models by way of their providers' batch interfaces; one that runs here stays as it is beside others."""
+    from ..models.batch import batchable, batched
+
+    if not any(map(batchable, models.values())):
+        raise UsageError(f"{models['proposer'].name} has no batch interface: leave out batch (--batch)")
+
+    def tell(text: str) -> None:
+        emit(Noticed, f"notice/{text}", text=text)
+
+    return {role: batched(model, folder, tell) if batchable(model) else model for role, model in models.items()}
 
 
 def _verifier(plan: Plan) -> Verifier | None:

@@ -147,6 +147,7 @@ def header(plan: Plan) -> Mapping[str, Any]:
         + (["memory"] if plan.memory is not None else []),
         "output": None if plan.output is None else _path(plan.output),
         "seed": plan.seed,
+        "batch": plan.batch,
     }
 
 
@@ -216,4 +217,5 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
         "gold": given.get("gold"),
         "tools": given.get("tools", ()),
         "memory": given.get("memory"),
+        "batch": said.get("batch", False),
     }

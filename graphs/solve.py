@@ -37,6 +37,7 @@ async def asolve(
     memory: Memory | None = None,
     on_event: Subscribers = (),
     stream: bool = False,
+    batch: bool = False,
     journal: bool = True,
     record: str | Path | None = None,
     replay: str | Path | None = None,
@@ -47,7 +48,8 @@ async def asolve(
     a verifier's name, a function of the answer, a verifier, several of them in order, or none; ``auto`` takes the
     task's own (SQL for a database). ``output`` is the wanted type of the answer (anything pydantic validates). ``gold``
     is for the verifier ``oracle`` alone. ``on_event`` gets the run's events; with ``stream`` also ``Wrote``, for each
-    piece of text that a model writes. ``record`` writes the run to a new file, ``replay`` takes all model replies
+    piece of text that a model writes. With ``batch``, requests go through the providers' batch interfaces: half the
+    price, and up to a day for each round. ``record`` writes the run to a new file, ``replay`` takes all model replies
     from one.
 
     Raises ``UsageError`` before any call when something cannot be, ``RunFailed`` when no attempt could be made at all.
@@ -69,6 +71,7 @@ async def asolve(
         seed=seed,
         tools=tools,
         memory=memory,
+        batch=batch,
     )
     log = open_log(new_id(), settings.folder if journal else None, record=record, replay=replay)
     try:

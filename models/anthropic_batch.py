@@ -148,7 +148,7 @@ class AnthropicBatches:
             yield await self._clients.get()
         except APIStatusError as error:
             if beginning and error.status_code in (404, 405, 501):
-                none = f"{endpoint.url} has no batch interface ({error.status_code}): leave out --batch"
+                none = f"{endpoint.url} has no batch interface ({error.status_code}): leave out batch (--batch)"
                 raise ModelError(endpoint.say(none)) from None
             found = self._model.failure(error)
             if isinstance(found, TransientModelError) and error.status_code >= 500 and not found.busy:

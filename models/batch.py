@@ -17,7 +17,7 @@ stays open: a batch that the provider does not list yet, or lists for another ke
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -40,6 +40,11 @@ Tell = Callable[[str], None]
 """Takes lines that a user should see while nothing else happens."""
 
 
+def batchable(model: Model) -> bool:
+    """Whether a model's provider has a batch interface."""
+    return isinstance(model, Batched | Backend | Anthropic)
+
+
 def batched(model: Model, folder: Path, tell: Tell | None = None) -> Model:
     """``model`` by way of its provider's batch interface; ``folder`` holds the receipts of open batches.
 
@@ -49,7 +54,7 @@ def batched(model: Model, folder: Path, tell: Tell | None = None) -> Model:
     if isinstance(model, Batched):
         return model
     if not isinstance(model, Backend | Anthropic):
-        raise UsageError(f"{model.name} has no batch interface; leave out --batch")
+        raise UsageError(f"{model.name} has no batch interface: leave out batch (--batch)")
     found = _batched(model, folder.expanduser().absolute())
     if tell is not None:
         found.tell(tell)
@@ -244,7 +249,7 @@ class Office:
                 self._batches[receipt.token] = batch
                 batch.watch()
                 where = f"batch {receipt.id}" if receipt.id else "a batch whose submission was cut"
-                setup.say(f"{len(mine)} requests are in {where}: waiting for that")
+                setup.say(f"{_requests(mine)} in {where}: waiting for that")
         return fresh
 
     def _batch(self, receipt: Receipt) -> Batch:
@@ -268,7 +273,11 @@ class Office:
         for order in orders.values():
             batch.add(order)
         batch.watch()
-        setup.say(f"submitted {len(orders)} requests as batch {receipt.id}, waiting (up to 24 hours)")
+        setup.say(f"submitted {_requests(orders)} as batch {receipt.id}, waiting (up to 24 hours)")
+
+
+def _requests(some: Collection[object]) -> str:
+    return f"{len(some)} request{'s' * (len(some) != 1)}"
 
 
 def _nobody(_text: str) -> None:

@@ -193,7 +193,7 @@ class OpenAIBatches:
 
 
 def _none(endpoint: Endpoint, status: int) -> ModelError:
-    return ModelError(endpoint.say(f"{endpoint.url} has no batch interface ({status}): leave out --batch"))
+    return ModelError(endpoint.say(f"{endpoint.url} has no batch interface ({status}): leave out batch (--batch)"))
 
 
 def _client(url: str, key: str) -> AsyncOpenAI:

@@ -17,7 +17,8 @@ FREE = ("embedded:", "scripted", "transformers:")
 class Price:
     """Dollars per million tokens: read, written, read from the provider's cache, and put into it.
 
-    A call that reads more than ``long`` tokens, the cache included, costs ``long_factor`` times as much in all.
+    Of a call that reads more than ``long`` tokens, the cache included, what it reads costs ``long_factor`` times as
+    much, and what it writes ``long_output_factor`` times, or as many where that is none.
     """
 
     input: float
@@ -26,6 +27,7 @@ class Price:
     stored: float | None = None
     long: int | None = None
     long_factor: float = 1.0
+    long_output_factor: float | None = None
 
     def of(self, usage: Usage) -> float:
         """What the ``usage`` of one call costs, in dollars."""
@@ -33,20 +35,24 @@ class Price:
         stored = self.input if self.stored is None else self.stored
         fresh = usage.tokens_in - usage.cached - usage.stored
         read = fresh * self.input + usage.cached * cached + usage.stored * stored
-        return self._factor(usage.tokens_in) * (read + usage.tokens_out * self.output) / 1e6
+        return self._sum(usage.tokens_in, read, usage.tokens_out)
 
     def worst(self, tokens_in: int, tokens_out: int) -> float:
         """The most that so many tokens can cost, in dollars."""
-        dearest = tokens_in * max(self.input, self.stored or 0.0) + tokens_out * self.output
-        return self._factor(tokens_in) * dearest / 1e6
+        return self._sum(tokens_in, tokens_in * max(self.input, self.stored or 0.0), tokens_out)
 
     def times(self, factor: float) -> Price:
         """The price where all costs ``factor`` as much (batches: half)."""
         cached, stored = (None if each is None else each * factor for each in (self.cached, self.stored))
         return replace(self, input=self.input * factor, output=self.output * factor, cached=cached, stored=stored)
 
-    def _factor(self, tokens_in: int) -> float:
-        return self.long_factor if self.long is not None and tokens_in > self.long else 1.0
+    def _sum(self, tokens_in: int, read: float, tokens_out: int) -> float:
+        """Dollars for what was ``read``, priced as that of a short call, and for ``tokens_out``."""
+        written = tokens_out * self.output
+        if self.long is not None and tokens_in > self.long:
+            written *= self.long_factor if self.long_output_factor is None else self.long_output_factor
+            read *= self.long_factor
+        return (read + written) / 1e6
 
 
 @lru_cache(maxsize=1)

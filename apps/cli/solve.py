@@ -51,6 +51,12 @@ def solve(
     max_money: Annotated[float | None, typer.Option(min=0, help="US dollars at most.")] = None,
     max_seconds: Annotated[float | None, typer.Option(min=0, help="Seconds at most.")] = None,
     max_tool_runs: Annotated[int | None, typer.Option(min=0, help="Tool runs (queries) at most.")] = None,
+    batch: Annotated[
+        bool,
+        typer.Option(
+            "--batch", help="Through the provider's batch interface: half the price, hours instead of seconds."
+        ),
+    ] = False,
     record: Annotated[Path | None, typer.Option(help="Write the run to this new file, for --replay.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Take all model replies from this file.")] = None,
     journal: Annotated[bool, typer.Option(help="Keep the run, so that it can be resumed and shown.")] = True,
@@ -72,6 +78,7 @@ def solve(
         verify=verify,
         gold=gold,
         seed=seed,
+        batch=batch,
         journal=journal,
         record=record,
         replay=replay,

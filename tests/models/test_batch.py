@@ -234,7 +234,7 @@ def test_tools_that_are_refused_are_not_left_out(tmp_path: Path):
     ("answer", "words", "transient"),
     [
         (Raw(401, fault("authentication_error", "no")), "does not accept the key (401)", False),
-        (Raw(404, fault("not_found_error", "no")), "has no batch interface (404): leave out --batch", False),
+        (Raw(404, fault("not_found_error", "no")), "has no batch interface (404): leave out batch (--batch)", False),
         (Raw(429, fault("rate_limit_error", "slow")), "asks to slow down (429)", True),
         (Raw(413, fault("request_too_large", "large")), "refuses the request", False),
         (Raw(200, "<html>Welcome</html>"), "gave no usable reply", False),
@@ -356,7 +356,7 @@ def test_a_batch_that_the_provider_does_not_know_any_more_is_given_up(provider: 
 def test_a_model_without_batches_is_refused_in_one_line(tmp_path: Path):
     with pytest.raises(UsageError) as caught:
         batched(named("embedded:sql"), tmp_path)
-    assert str(caught.value) == "embedded:sql has no batch interface; leave out --batch"
+    assert str(caught.value) == "embedded:sql has no batch interface: leave out batch (--batch)"
 
 
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path):

@@ -43,6 +43,13 @@ def test_a_call_that_reads_much_costs_more_in_all_of_it():
     assert price.worst(100_001, 1000) == pytest.approx(5 * (100_001 * 0.125 + 500) / 1e6)
 
 
+def test_what_a_long_call_writes_may_have_a_factor_of_its_own():
+    price = price_of("openai-responses:gpt-5.5", {})
+    assert price
+    assert price.of(Usage(272_000, 1_000_000)) == pytest.approx(0.272 * 5 + 30.0)
+    assert price.of(Usage(272_001, 1_000_000)) == pytest.approx(2 * 0.272001 * 5 + 1.5 * 30.0)
+
+
 def test_the_worst_case_is_never_below_the_bill():
     for price in table().values():
         for usage in (Usage(150_000, 10), Usage(150_000, 10, cached=150_000), Usage(150_000, 10, stored=150_000)):
