@@ -18,8 +18,11 @@ check: .venv/dev  ## Lint and type-check.
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: .venv/dev  ## Measure the framework's own cost against bare LangGraph.
+bench: .venv/dev  ## Measure what the framework costs, and how it stands a storm (3 minutes).
 	$(BIN)/python scripts/bench/overhead.py
+	$(BIN)/python scripts/bench/gateway.py
+	$(BIN)/python scripts/bench/local_model.py
+	$(BIN)/python scripts/bench/storm.py
 
 bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql_geoquery.
 	$(BIN)/python scripts/embedded_sql/measure.py --data $(DATA)/text2sql_geoquery

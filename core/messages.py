@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import UsageError
+from .errors import UsageError, plain
 
 Purpose = Literal["task", "instruction", "reply", "tool"]
 
@@ -30,9 +30,16 @@ class Image:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Image:
-        """Read a picture from ``path``; the media type follows from its suffix."""
+        """Read a picture from ``path``; the media type follows from its suffix. Raises ``UsageError`` for a file that
+        is none or cannot be read."""
         media_type = mimetypes.guess_type(str(path))[0] or "image/png"
-        return cls(base64.b64encode(Path(path).read_bytes()).decode("ascii"), media_type)
+        if not media_type.startswith("image/"):
+            raise UsageError(f"{path} is no picture ({media_type}): give a PNG, JPEG, GIF or WebP file")
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read the picture {path}: {plain(error)}") from None
+        return cls(base64.b64encode(content).decode("ascii"), media_type)
 
 
 @dataclass(frozen=True, slots=True)

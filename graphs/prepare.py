@@ -190,7 +190,10 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
     for need in needs:
         plays = models.get(need, main)
         if pictures and not plays.capabilities.images:
-            raise CapabilityError(f"{plays.name} reads no pictures, and the task has one; the {need} must")
+            role = "" if need == "proposer" else f"{need}="
+            raise CapabilityError(
+                f"{plays.name} reads no pictures, and the task has one: give a model that does (--model {role}NAME)"
+            )
         if plays.capabilities.only and need != "proposer":
             raise CapabilityError(
                 f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "

@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, meant
 from ..core.protocols import Model
 from ..core.provider import Timeouts
 from ..core.registry import load
@@ -40,9 +40,12 @@ def _named(name: str, connect: float, environment: tuple[str | None, ...]) -> Mo
     if provider in PROVIDERS and rest:
         options = {"connect": connect} if provider in REMOTE else {}
         return load(PROVIDERS[provider])(rest, **options)
-    if not rest or ("." not in provider and not rest.isidentifier()):
+    near = "" if "." in provider else meant(provider, PROVIDERS)
+    if not rest or near or ("." not in provider and not rest.isidentifier()):
         known = ", ".join(f"{p}:NAME" for p in sorted(PROVIDERS))
-        raise UsageError(f"unknown model {name!r}; give one of {known} or package.module:Class (see: veriloop models)")
+        raise UsageError(
+            f"unknown model {name!r}{near}; give one of {known} or package.module:Class (see: veriloop models)"
+        )
     found: Any = load(name)
     model: Any = found() if callable(found) else found
     if not isinstance(model, Model):

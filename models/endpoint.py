@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar, cast
-from weakref import ref
+from weakref import finalize
 
 from ..core.errors import ModelError, TransientModelError
 from ..core.messages import Reply
@@ -42,22 +42,20 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[object]]) -> None:
         self._make = make
         self._close = close
-        self._open: dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[T, None]]] = {}
+        self._open: _Open[T] = {}
+        # What is open is held by the finalizer, not by a reference cycle that this object may be in: else the client
+        # might be collected before it is closed.
+        finalize(self, _leave, self._open).atexit = False
 
     async def get(self) -> T:
         """The running loop's client, made on first use."""
         loop = asyncio.get_running_loop()
         if loop not in self._open:
-            # A suspended asynchronous generator is closed by its loop: by asyncio.run and Runner at the end (they call
-            # loop.shutdown_asyncgens), by the finalizer hook if this object is dropped earlier. The hook only works in
-            # time if nothing in a reference cycle holds the generator, hence the weak reference.
-            keeper = _keep(self._make(), self._close, ref(self))
+            # A suspended asynchronous generator is closed by its loop: asyncio.run and Runner call
+            # loop.shutdown_asyncgens at the end.
+            keeper = _keep(self._make(), self._close, self._open)
             self._open[loop] = (await anext(keeper), keeper)
         return self._open[loop][0]
-
-    def forget(self) -> None:
-        """Let go of the running loop's client, which is closed."""
-        self._open.pop(asyncio.get_running_loop(), None)
 
     async def aclose(self) -> None:
         """Close the running loop's client now; the next call makes a new one."""
@@ -66,13 +64,22 @@ class PerLoop(Generic[T]):
             await entry[1].aclose()
 
 
-async def _keep(client: T, close: Callable[[T], Awaitable[object]], owner: ref[PerLoop[T]]) -> AsyncGenerator[T, None]:
+_Open = dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[T, None]]]
+
+
+async def _keep(client: T, close: Callable[[T], Awaitable[object]], open: _Open[T]) -> AsyncGenerator[T, None]:
     try:
         yield client
     finally:
-        if (alive := owner()) is not None:
-            alive.forget()
+        open.pop(asyncio.get_running_loop(), None)
         await close(client)
+
+
+def _leave(open: _Open[Any]) -> None:
+    """Let the loops that still run close their clients."""
+    for loop, (_, keeper) in list(open.items()):
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(loop.create_task, keeper.aclose())
 
 
 @dataclass(frozen=True)

@@ -43,23 +43,24 @@ class Line:
         """One request of about ``tokens``, tried again where that may help. Raises what the last try raised."""
         tried = busy = 0
         loop = asyncio.get_running_loop()
-        trouble = 0.0
+        since: dict[bool, float] = {}
         while True:
             try:
-                return await self._once(request, tokens, said and partial(said, tried + busy))
+                return await self._once(request, tokens, tried + busy, said)
             except TransientModelError as error:
                 if error.unsettled:
                     self.unsettled(request.n)
                 tried, busy = tried + (not error.busy), busy + error.busy
-                trouble = trouble or loop.time()
-                wait = pause(error, tried, busy, loop.time() - trouble)
+                trouble = loop.time() - since.setdefault(error.busy, loop.time())
+                wait = pause(error, tried, busy, trouble)
                 if wait is None:
                     raise
                 self.notice(f"trying again: {error}")
             await asyncio.sleep(wait)
 
-    async def _once(self, request: Request, tokens: int, heard: Callable[[int, str], None] | None) -> Reply:
-        """One try. A model that runs here has no provider whose limits it shares."""
+    async def _once(self, request: Request, tokens: int, tried: int, said: Said | None) -> Reply:
+        """One try after ``tried``. A model that runs here has no provider whose limits it shares."""
+        heard = said and partial(said, tried)
         address = getattr(self.model, "address", None)
         if address is None:
             return await self._counted(request, heard)
@@ -67,7 +68,7 @@ class Line:
         if self.rate != Rate():
             await pace_of(key, self.rate).take(tokens)
         valve = valve_of(key, self.rate.concurrency)
-        ticket = await valve.enter()
+        ticket = await valve.enter(again=tried > 0)
         outcome: Outcome = "unknown"
         try:
             reply = await self._counted(request, heard)
@@ -148,7 +149,7 @@ class Watch:
 
 def pause(error: TransientModelError, tried: int, busy: int, trouble: float) -> float | None:
     """Seconds until the next try after ``tried`` failures, ``busy`` requests to slow down and ``trouble`` seconds since
-    the first of them; none when it is enough. Never the same for all, so that they do not come back together."""
+    the first of this kind; none when it is enough. Never the same for all, so that they do not come back together."""
     tries, patience = (BUSY_TRIES, BUSY_PATIENCE) if error.busy else (TRIES, PATIENCE)
     if (busy if error.busy else tried) >= tries or trouble >= patience:
         return None

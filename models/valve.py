@@ -46,12 +46,15 @@ class Valve:
         probing = self.proven + self.extra
         return max(1, min(self._most, max(self.proven, self._held) if self._paused else probing))
 
-    async def enter(self) -> int:
-        """Wait for room; gives the ticket to leave with."""
+    async def enter(self, again: bool = False) -> int:
+        """Wait for room; gives the ticket to leave with. Who comes ``again`` has waited before and goes first."""
         if not self._waiting and len(self._flying) < self.limit:
             return self._begin()
         room = asyncio.get_running_loop().create_future()
-        self._waiting.append(room)
+        if again:
+            self._waiting.appendleft(room)
+        else:
+            self._waiting.append(room)
         try:
             ticket = await room
         except asyncio.CancelledError:

@@ -35,6 +35,7 @@ __all__ = ["ChatServer", "Cut", "Drop", "Raw", "Stall", "faulty", "last_user_tex
 
 
 EVENTS = {"content-type": "text/event-stream"}
+BUSY = (429, 503, 529)
 SETTLED = web.RequestKey("settled", dict[str, Any])
 """What the log says of a request that was answered in full."""
 
@@ -97,8 +98,9 @@ class Logged:
 class ChatServer:
     """Serves ``POST /v1/chat/completions`` and ``/v1/responses`` while entered. ``requests`` logs in order of arrival.
 
-    ``latency`` is in seconds. ``log`` is a file that gets a JSON line for every request that was settled: answered in
-    full, with status 200. More than ``in_flight`` requests at once are refused with 429.
+    ``latency`` is in seconds; who is asked to slow down is told so at once. ``log`` is a file that gets a JSON line for
+    every request that was settled: answered in full, with status 200. More than ``in_flight`` requests at once are
+    refused with 429.
     """
 
     def __init__(
@@ -169,9 +171,10 @@ class ChatServer:
             if self._most is not None and self._flying > self._most:
                 sent = await self._send(http, 429, body)
             else:
-                if self.latency:
+                answer = self.reply(body, logged.index)
+                if self.latency and not (isinstance(answer, Raw) and answer.status in BUSY):
                     await asyncio.sleep(self.latency)
-                sent = await self._send(http, self.reply(body, logged.index), body)
+                sent = await self._send(http, answer, body)
             logged.outcome = "completed"
         except asyncio.CancelledError:
             logged.outcome = "cancelled"

@@ -11,14 +11,17 @@ from veriloop.apps.cli.catalogue import Json, complete_strategies
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from veriloop.core.messages import Message
     from veriloop.core.task import Task
     from veriloop.graphs.strategies import Strategy
 
 
 def _complete_models(incomplete: str) -> list[str]:
+    from veriloop.models import PROVIDERS
     from veriloop.models.embedded import known
 
-    return [name for name in (*(f"embedded:{n}" for n in known()), "openai:") if name.startswith(incomplete)]
+    names = (*(f"embedded:{n}" for n in known()), *(f"{p}:" for p in PROVIDERS if p != "embedded"))
+    return [name for name in names if name.startswith(incomplete)]
 
 
 StrategyName = Annotated[
@@ -37,6 +40,7 @@ Models = Annotated[
 def solve(
     question: Annotated[str, typer.Argument(help="What to answer.")],
     db: Annotated[Path | None, typer.Option(help="SQLite file that the question is about.")] = None,
+    image: Annotated[list[Path], typer.Option(help="A picture that the question is about. Repeatable.")] = [],  # noqa: B006
     strategy: StrategyName = None,
     model: Models = [],  # noqa: B006 (typer reads the default, nobody changes it)
     proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help="Candidates at most.")] = None,
@@ -68,7 +72,7 @@ def solve(
     from veriloop.graphs.solve import asolve
 
     limits = Limits(calls=max_calls, tokens=max_tokens, money=max_money, seconds=max_seconds, tool_runs=max_tool_runs)
-    task = Task(question, database=None if db is None else str(db), limits=limits)
+    task = Task(_asked(question, image), database=None if db is None else str(db), limits=limits)
     name, note = (strategy, "") if strategy else _default(task, verify)
     chosen = _strategy(name, set_, proposals)
     work = asolve(
@@ -85,6 +89,13 @@ def solve(
         on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal, note=note)),
     )
     finish(watch.over(work), json_)
+
+
+def _asked(question: str, images: list[Path]) -> tuple[Message, ...] | str:
+    """The question, with its pictures where there are any."""
+    from veriloop.core.messages import Image, Message, Text
+
+    return (Message("user", (Text(question), *map(Image.from_file, images))),) if images else question
 
 
 def _default(task: Task, verify: str) -> tuple[str, str]:

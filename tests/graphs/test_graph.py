@@ -441,7 +441,7 @@ BLIND, SQL_ONLY = Capabilities(n=True, schema=True), Capabilities(only="sql")
         ({"task": PICTURE, "model": Scripted(capabilities=BLIND)}, "reads no pictures"),
         (
             {"task": PICTURE, "model": {"proposer": Scripted(), "critic": Scripted(capabilities=BLIND)}},
-            "reads no pictures, and the task has one; the critic must",
+            "reads no pictures, and the task has one: give a model that does",
         ),
         ({"model": Scripted(capabilities=SQL_ONLY)}, "writes only sql: give a database"),
         (

@@ -238,7 +238,8 @@ def test_a_closed_model_opens_again():
     asyncio.run(run())
 
 
-def test_a_model_dropped_in_a_running_loop_closes_its_connections():
+@pytest.mark.parametrize("cycle", [False, True])
+def test_a_model_dropped_in_a_running_loop_closes_its_connections(cycle: bool):
     def sessions() -> set[int]:
         gc.collect()
         return {id(o) for o in gc.get_objects() if type(o).__name__ == "ClientSession" and not o.closed}
@@ -246,7 +247,10 @@ def test_a_model_dropped_in_a_running_loop_closes_its_connections():
     async def run() -> None:
         before = sessions()
         async with ChatServer() as server:
-            await OpenAI("m", base_url=server.base_url).generate(request())
+            model: Any = OpenAI("m", base_url=server.base_url)
+            model.itself = model if cycle else None
+            await model.generate(request())
+            del model
             gc.collect()
             await asyncio.sleep(0.05)
             assert sessions() <= before
