@@ -30,7 +30,8 @@ class Budget:
         self.limits = limits
         self._clock = clock
         self._started = clock() - elapsed
-        self._calls = self._tokens_in = self._tokens_out = self._tool_runs = self._verdicts = self._unsettled = 0
+        self._calls = self._tool_runs = self._verdicts = self._unsettled = 0
+        self._usage = Usage()
         self._money: float | None = 0.0
         self._held: list[Reservation] = []
 
@@ -44,8 +45,9 @@ class Budget:
         """What is settled so far."""
         return Spend(
             calls=self._calls,
-            tokens_in=self._tokens_in,
-            tokens_out=self._tokens_out,
+            tokens_in=self._usage.tokens_in,
+            tokens_out=self._usage.tokens_out,
+            cached=self._usage.cached,
             money=self._money,
             seconds=self.seconds,
             tool_runs=self._tool_runs,
@@ -77,8 +79,7 @@ class Budget:
         """Replace a reservation by what was really spent. Without one (a replayed call), only count it."""
         self.release(held)
         self._calls += calls
-        self._tokens_in += usage.tokens_in
-        self._tokens_out += usage.tokens_out
+        self._usage += usage
         self._money = None if self._money is None or money is None else self._money + money
 
     def release(self, held: Reservation | None) -> None:

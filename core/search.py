@@ -145,12 +145,14 @@ Attempt = Candidate | Opinion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """What was spent. ``money`` is US dollars, none while any price is unknown. ``unsettled`` counts replies that were
-    asked for and may have to be paid though they never came (time-outs, cut connections)."""
+    """What was spent. ``cached`` of ``tokens_in`` came from the provider's cache. ``money`` is US dollars, none while
+    any price is unknown. ``unsettled`` counts replies that were asked for and may have to be paid though they never
+    came (time-outs, cut connections)."""
 
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    cached: int = 0
     money: float | None = None
     seconds: float = 0.0
     tool_runs: int = 0

@@ -78,7 +78,8 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
 
     budget = Budget(task.limits, log.elapsed)
     gateway = _gateway(models, log, budget, emit, settings)
-    _name_fallbacks(gateway, models["proposer"].capabilities, models["proposer"].name, output)
+    main = models["proposer"]
+    _name_fallbacks(gateway, main.capabilities, main.name, output, getattr(policy, "at_most", None))
     _count_spent(gateway, log, verifier is not None)
     return Run(
         id=log.run,
@@ -111,8 +112,10 @@ def _gateway(models: Mapping[str, Model], log: RunLog, budget: Budget, emit: Emi
     )
 
 
-def _name_fallbacks(gateway: Gateway, can: Capabilities, name: str, output: Output) -> None:
-    """Say before the first call what will be done instead of what a model lacks."""
+def _name_fallbacks(gateway: Gateway, can: Capabilities, name: str, output: Output, most: int | None) -> None:
+    """Say before the first call what will be done instead of what a model lacks; ``most`` candidates may be wanted."""
+    if not can.n and most != 1:
+        gateway.notice(f"{name} gives one sample a request: each is asked for alone")
     if output.schema is not None and not can.schema:
         gateway.notice(f"{name} takes no schema: JSON is asked for in words, and checked")
     if not can.temperature:

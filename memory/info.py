@@ -67,6 +67,7 @@ def _spent(records: Sequence[Record]) -> Spend:
         calls=spend.calls + sum(len(reply.samples) for reply in replies),
         tokens_in=spend.tokens_in + usage.tokens_in,
         tokens_out=spend.tokens_out + usage.tokens_out,
+        cached=spend.cached + usage.cached,
         money=None,
         seconds=max(spend.seconds, *(r.t for r in since)),
         tool_runs=spend.tool_runs + sum(r.kind == "tool" for r in since),

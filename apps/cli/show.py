@@ -151,7 +151,8 @@ def spent(spend: Spend) -> str:
     """A spend in words."""
     money = "" if spend.money is None else f" · ${spend.money:.4f}" if spend.money else " · $0"
     lost = f" · {spend.unsettled} unsettled" if spend.unsettled else ""
-    calls, tokens = counted(spend.calls, "call"), counted(spend.tokens, "token")
+    cached = f" ({spend.cached:,} from the cache)" if spend.cached else ""
+    calls, tokens = counted(spend.calls, "call"), counted(spend.tokens, "token") + cached
     return f"{calls} · {tokens}{money} · {spend.seconds:.1f} s{lost}"
 
 
