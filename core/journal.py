@@ -148,19 +148,21 @@ class Lock:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._close()
+                self.close()
                 raise
             if not os.fstat(self._file).st_nlink:  # replaced before it was locked: lock what is there now
-                self._close()
+                self.close()
 
     def release(self) -> None:
         """Unlock, once all users have said so."""
         self.users -= 1
         if self.users == 0:
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
-        os.close(self._file)
+    def close(self) -> None:
+        """Close the file, if it is open."""
+        if self._file >= 0:
+            os.close(self._file)
         self._file = -1
 
 
@@ -259,6 +261,11 @@ class Journal:
 
     def abandon(self) -> None:
         """This is a forked child: the file stays its parent's, and what the child records goes to one of its own."""
+        # A lock lives as long as any process has the file open.
+        if self._file >= 0:
+            os.close(self._file)
+        for lock in self._adopted.values():
+            lock.close()
         self.__init__(self.folder)
 
     def close(self) -> None:

@@ -160,12 +160,15 @@ class Reply:
     """A model's answer to one request: its samples and what they cost together.
 
     A backend gives what came: there may be fewer samples than were asked for, the gateway asks for the rest. ``notes``
-    are lines that a user should see, such as a parameter that was refused.
+    are lines that a user should see, such as a parameter that was refused. Of a share of a request for several samples,
+    ``whole`` says how many tokens that request read. ``paid`` is false for one that was paid in another run.
     """
 
     samples: tuple[Sample, ...]
     usage: Usage = field(default_factory=Usage)
     notes: tuple[str, ...] = ()
+    whole: int = 0
+    paid: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

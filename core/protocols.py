@@ -20,7 +20,8 @@ class Model(Protocol):
     Raises ``TransientModelError`` for what may pass, ``ModelError`` for what won't. Cancelling must stop the request.
     A model may also have ``ready()``, which raises ``UsageError`` when a call cannot work (a missing key);
     ``stream(request, heard: Heard) -> Reply``, which does what ``generate`` does and tells of each piece as it comes;
-    ``address``, who is called, where calls share a provider's limits; ``tables``, the names (in lower case) of the
+    ``address``, who is called, where calls share a provider's limits; ``identity``, what tells it from all others in a
+    cache of replies (without it, its replies are not kept); ``tables``, the names (in lower case) of the
     tables of the one database schema that it knows.
     """
 

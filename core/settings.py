@@ -7,7 +7,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,16 +17,7 @@ from pydantic_settings import (
 )
 
 from .errors import UsageError, meant, plain
-from .provider import Rate, Timeouts
-
-
-class PriceSetting(BaseModel):
-    """A model's price in US dollars per million tokens."""
-
-    input: float
-    output: float
-    cached: float | None = None
-    stored: float | None = None
+from .provider import Price, Rate, Timeouts
 
 
 class Settings(BaseSettings):
@@ -41,7 +32,7 @@ class Settings(BaseSettings):
     store: str = ""
     model: str = "embedded:sql"
     strategy: str = ""
-    prices: dict[str, PriceSetting] = {}
+    prices: dict[str, Price] = {}
     timeouts: Timeouts = Timeouts()
     limits: dict[str, Rate] = {}
     cache: bool = False
@@ -85,7 +76,7 @@ def load() -> Settings:
         stamp = os.stat(file).st_mtime_ns
     except OSError:
         stamp = 0
-    return _load(file, stamp, tuple(map(os.environ.get, VARIABLES)))
+    return _load(file, stamp, (os.getcwd(), *map(os.environ.get, VARIABLES)))
 
 
 @lru_cache(maxsize=4)
@@ -117,9 +108,10 @@ def _refuse_strangers() -> None:
 
 def _invalid(file: Path, error: ValidationError) -> UsageError:
     first = error.errors()[0]
+    said = first["msg"].removeprefix("Value error, ")
     where = ".".join(map(str, first["loc"]))
     variable = f"VERILOOP_{str(first['loc'][0]).upper()}"
     known = Settings.model_fields
     if first["type"] == "extra_forbidden":
         return UsageError(f"{file}: there is no setting {where!r}{meant(where, known)}; there are {', '.join(known)}")
-    return UsageError(f"setting {where!r} ({file} or {variable}): {first['msg']}")
+    return UsageError(f"setting {where!r} ({file} or {variable}): {said}")

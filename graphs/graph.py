@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from contextlib import suppress
 from functools import lru_cache
@@ -14,6 +15,7 @@ from langgraph.types import Command, Send
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
+from ..core.wire import dumps
 from ..models.desk import Desk
 from .attempt import Work
 from .attempt import build as build_attempt
@@ -42,10 +44,10 @@ async def recall(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     noticed and does without."""
     run = runtime.context
     assert run.memory is not None
-    found = run.log.get("recall", "")
+    found: Any = run.log.get("recall", "")
     if found is None:
         try:
-            found = dict(await run.memory.recall(run.task))
+            found = json.loads(dumps(dict(await run.memory.recall(run.task))))  # as plain as it will be read back
         except Exception as error:
             run.gateway.notice(f"memory recalls nothing: {told(error)}")
             found = {}

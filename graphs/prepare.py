@@ -17,6 +17,7 @@ from ..core.events import Emitter, Noticed
 from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply
 from ..core.protocols import Memory, Model, Policy, Tool, Verifier
+from ..core.provider import Timeouts
 from ..core.settings import Settings
 from ..core.task import Task
 from ..core.wire import decode
@@ -24,7 +25,6 @@ from ..models import named
 from ..models.cache import Cache
 from ..models.gateway import Gateway
 from ..models.langchain import wrapped
-from ..models.prices import Price
 from ..verifiers import make
 from .output import Output
 from .run import Run
@@ -59,7 +59,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     _refuse_old_tracing()
     policy = plan.strategy.make()
     verifier = _verifier(plan)
-    models = {role: _model(m, settings.timeouts.connect) for role, m in plan.models.items()}
+    models = {role: _model(m, settings.timeouts) for role, m in plan.models.items()}
     if plan.batch:
         models = _in_batches(models, settings.folder / "batches", emit)
     output = Output(plan.output)
@@ -105,7 +105,7 @@ def _gateway(models: Mapping[str, Model], log: RunLog, budget: Budget, emit: Emi
         log,
         budget,
         emit,
-        prices={name: Price(p.input, p.output, p.cached, p.stored) for name, p in settings.prices.items()},
+        prices=settings.prices,
         timeouts=settings.timeouts,
         rates=settings.limits,
         cache=_cache(settings.folder / "replies.sqlite") if settings.cache else None,
@@ -127,9 +127,9 @@ def _cache(path: Path) -> Cache:
     return Cache(path)
 
 
-def _model(wanted: object, connect: float) -> Model:
+def _model(wanted: object, timeouts: Timeouts) -> Model:
     if isinstance(wanted, str):
-        return named(wanted, connect)
+        return named(wanted, timeouts)
     if isinstance(wanted, type) or not all(hasattr(wanted, part) for part in ("name", "capabilities", "generate")):
         if (model := wrapped(wanted)) is not None:
             return model

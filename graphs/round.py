@@ -51,7 +51,7 @@ class Round:
             self._working.discard(task)
         if ended is not None and not self.closed:
             self._ended.append(ended)
-            if self._working and self._enough(self._ended):
+            if self._enough(self._ended):
                 self.close()
         return ended
 

@@ -169,8 +169,6 @@ class Run:
             if len(ids) > 1 and self.gateway.together(model):
                 group = Group(self.gateway, len(ids))
                 self.groups.update(dict.fromkeys(ids, group))
-            elif len(ids) > 1 and not model.capabilities.n:
-                self.gateway.notice(f"{model.name} gives one sample a request: each is asked for by itself")
 
     def restored(self, proposal: Proposal) -> Attempt | None:
         """The attempt as an earlier sitting recorded it, or none."""

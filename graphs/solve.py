@@ -82,12 +82,26 @@ async def asolve(
         log.close()
 
 
-async def aresume(run_id: str, *, on_event: Subscribers = (), stream: bool = False, **objects: Any) -> Result:
+async def aresume(
+    run_id: str,
+    *,
+    strategy: Policy | None = None,
+    model: Model | Mapping[str, str | Model] | None = None,
+    verify: Any = None,
+    output: Any = None,
+    tools: Sequence[Tool] | None = None,
+    memory: Memory | None = None,
+    gold: Any = None,
+    on_event: Subscribers = (),
+    stream: bool = False,
+) -> Result:
     """Go on with a run that was cut off; recorded calls are not paid again.
 
-    ``objects`` give again what a file cannot hold: ``strategy``, ``model``, ``verify``, ``output``, ``tools``,
-    ``memory`` or ``gold`` where they were objects. Raises ``UsageError`` naming those that are missing.
+    What a file cannot hold is given again: strategy, model and so on where they were objects. Raises ``UsageError``
+    naming those that are missing.
     """
+    again = {"strategy": strategy, "model": model, "verify": verify, "output": output, "tools": tools}
+    objects = {name: each for name, each in {**again, "memory": memory, "gold": gold}.items() if each is not None}
     settings = load()
     log = open_log(run_id, settings.folder, resume=True)
     try:

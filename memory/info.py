@@ -58,7 +58,7 @@ def _spent(records: Sequence[Record]) -> Spend:
     closed = max((i for i, r in enumerate(records) if r.kind == "closed"), default=-1)
     spend = Spend() if closed < 0 else decode(Spend, records[closed].value["spend"])
     since = records[closed + 1 :]
-    replies = [reply for r in since if r.kind == "model" and (reply := _reply(r.value))]
+    replies = [reply for r in since if r.kind == "model" and (reply := _reply(r.value)) and reply.paid]
     if not replies:
         return spend
     usage = sum((reply.usage for reply in replies), Usage())
@@ -135,4 +135,6 @@ def result_of(info: RunInfo, records: Sequence[Record]) -> Result:
 
 
 def _attempt(value: Mapping[str, Any]) -> Attempt:
+    if "proposal" not in value:
+        raise ValueError("a record of another version")
     return decode(Candidate if value["proposal"]["role"] == "proposer" else Opinion, value)

@@ -22,7 +22,7 @@ from .database import file_of, shown, url_of
 from .info import RunInfo, info_of
 from .store import Store
 
-_TELLING = tuple(b'"kind":"%s"' % kind for kind in (b"run", b"model", b"closed", b"trouble", b"end"))
+_TELLING = tuple(b'"kind":"%s"' % kind for kind in (b"run", b"model", b"tool", b"closed", b"trouble", b"end"))
 """In the lines that a list needs; journals are canonical JSON."""
 
 

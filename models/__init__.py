@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ..core.errors import UsageError, meant
+from ..core.errors import UsageError, VeriloopError, meant, told
 from ..core.protocols import Model
 from ..core.provider import Timeouts
 from ..core.registry import load
@@ -20,7 +21,7 @@ PROVIDERS = {
 }
 """Provider to class; the class is called with what stands behind the colon."""
 REMOTE = ("anthropic", "openai", "openai-responses")
-"""Providers behind a network; their classes take ``connect``, the seconds to wait for a connection."""
+"""Providers behind a network; their classes take ``connect`` and ``total``, the seconds to wait."""
 VARIABLES = (
     *(f"{provider}_{what}" for provider in ("ANTHROPIC", "OPENAI") for what in ("API_KEY", "API_KEY_FILE", "BASE_URL")),
     "VERILOOP_TRANSFORMERS_DEVICE",
@@ -29,16 +30,16 @@ VARIABLES = (
 """Environment variables that providers read when a model is made."""
 
 
-def named(name: str, connect: float = Timeouts().connect) -> Model:
+def named(name: str, timeouts: Timeouts | None = None) -> Model:
     """The model called ``name``, the same object as long as the environment is. Raises ``UsageError`` if unknown."""
-    return _named(name, connect, tuple(map(os.environ.get, VARIABLES)))
+    return _named(name, timeouts or Timeouts(), tuple(map(os.environ.get, VARIABLES)))
 
 
 @lru_cache(maxsize=64)
-def _named(name: str, connect: float, environment: tuple[str | None, ...]) -> Model:
+def _named(name: str, timeouts: Timeouts, environment: tuple[str | None, ...]) -> Model:
     provider, _, rest = name.partition(":")
     if provider in PROVIDERS and rest:
-        options = {"connect": connect} if provider in REMOTE else {}
+        options = {"connect": timeouts.connect, "total": timeouts.total} if provider in REMOTE else {}
         return load(PROVIDERS[provider])(rest, **options)
     near = "" if "." in provider else meant(provider, PROVIDERS)
     if not rest or near or ("." not in provider and not rest.isidentifier()):
@@ -47,7 +48,16 @@ def _named(name: str, connect: float, environment: tuple[str | None, ...]) -> Mo
             f"unknown model {name!r}{near}; give one of {known} or package.module:Class (see: veriloop models)"
         )
     found: Any = load(name)
-    model: Any = found() if callable(found) else found
+    model: Any = _made(name, found) if callable(found) else found
     if not isinstance(model, Model):
         raise UsageError(f"{name!r} is not a model: it needs name, capabilities and an async generate(request)")
     return model
+
+
+def _made(name: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except VeriloopError:
+        raise
+    except Exception as error:
+        raise UsageError(f"model {name!r} cannot be made: {' '.join(told(error).split())}") from error

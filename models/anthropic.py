@@ -23,7 +23,7 @@ from ..core.messages import Capabilities, Reply, Request
 from ..core.protocols import Heard
 from . import chat, claude, claude_reply
 from .capabilities import refuse
-from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping
+from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping, refuse_url
 from .secrets import secret
 
 if TYPE_CHECKING:
@@ -69,10 +69,7 @@ class Anthropic:
     ) -> None:
         url = (base_url or os.environ.get("ANTHROPIC_BASE_URL") or OFFICIAL).rstrip("/")
         url = url.removesuffix("/messages").removesuffix("/v1")
-        if "@" in url:
-            raise UsageError(f"the base url holds a user name or password: give a key in {KEY} instead")
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"the base url {url!r} must begin with http:// or https://")
+        refuse_url(url, KEY)
         key = secret(KEY, api_key)
         self.name = f"anthropic:{model}"
         self.capabilities = replace(
@@ -87,8 +84,13 @@ class Anthropic:
 
     @property
     def address(self) -> str:
-        """Who is called, for people to read: the base url without a query, which may hold a key."""
-        return "Anthropic" if self._endpoint.url == OFFICIAL else self._endpoint.url.partition("?")[0]
+        """Who is called, for people to read."""
+        return "Anthropic" if self._endpoint.url == OFFICIAL else self._endpoint.url
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other models in a cache of replies."""
+        return f"{self.address} {self.name}"
 
     @property
     def endpoint(self) -> Endpoint:

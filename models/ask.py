@@ -121,5 +121,5 @@ def _decode(text: str, start: int) -> tuple[int, int]:
         return json.JSONDecoder().raw_decode(text, start)[1], 0
     except json.JSONDecodeError as error:
         return start + 1, error.pos - start + FAILURE
-    except RecursionError:
+    except (RecursionError, ValueError):  # too deep, or a number of thousands of digits
         return start + 1, 10 * FAILURE

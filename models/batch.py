@@ -94,7 +94,7 @@ class Batched:
         except OSError as error:
             raise UsageError(f"cannot make the folder {folder} for batches: {plain(error)}") from None
         provider = OpenAIBatches(model) if isinstance(model, Backend) else AnthropicBatches(model)
-        self.name = model.name
+        self.name, self.identity = model.name, model.identity
         self.capabilities = replace(model.capabilities, streaming=False, n=False)
         self._model = model
         self._provider: Provider = provider

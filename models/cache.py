@@ -14,6 +14,10 @@ from typing import Any
 from ..core.messages import Reply
 from ..core.wire import decode, to_bytes
 
+FIND = "select reply from replies where key = ?"
+WAIT = 0.05
+"""Seconds to wait for another process; all runs of the loop wait."""
+
 
 class Cache:
     """A SQLite file of replies that several processes may share. What cannot be read or written is not there."""
@@ -24,8 +28,10 @@ class Cache:
 
     def get(self, key: str) -> Reply | None:
         """The reply kept under ``key``, or none."""
-        rows = self._run("select reply from replies where key = ?", key)
-        return decode(Reply, json.loads(rows[0][0])) if rows else None
+        try:
+            return next((decode(Reply, json.loads(row[0])) for row in self._run(FIND, key)), None)
+        except (ValueError, TypeError):
+            return None
 
     def put(self, key: str, reply: Reply) -> None:
         """Keep ``reply`` under ``key``."""
@@ -42,7 +48,8 @@ class Cache:
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        found = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+        self._path.touch(0o600)
+        found = sqlite3.connect(self._path, timeout=WAIT, check_same_thread=False)
         found.execute("pragma synchronous = off")
         found.execute("create table if not exists replies (key text primary key, reply text not null)")
         return found

@@ -11,25 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar, cast
 from weakref import finalize
 
-from ..core.errors import ModelError, TransientModelError
-from ..core.messages import Reply
+from ..core.errors import ModelError, TransientModelError, UsageError
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that an error repeats."""
-
-
-class Incomplete(ModelError):
-    """Some samples came and are paid, the others did not; asking for all of them again would pay twice.
-
-    ``paid`` holds what came. ``unsettled`` counts requests that were sent and never answered.
-    """
-
-    def __init__(self, message: str, paid: Reply, unsettled: int = 0) -> None:
-        super().__init__(message)
-        self.paid = paid
-        self.unsettled = unsettled
 
 
 class PerLoop(Generic[T]):
@@ -147,6 +134,14 @@ class Endpoint:
         else:
             reason = f"{str(causes[-1]) or type(causes[-1]).__name__}; is the server running?"
         return TransientModelError(self.say(f"cannot reach {self.url}: {reason}"))
+
+
+def refuse_url(url: str, key: str) -> None:
+    """Raise ``UsageError`` for a base url that cannot be, or that may hold a secret: urls are shown and recorded."""
+    if "@" in url or "?" in url:
+        raise UsageError(f"the base url holds a user name, a password or a query: leave it out, give a key in {key}")
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"the base url {url!r} must begin with http:// or https://")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -9,26 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..core.budget import Budget, Reservation
-from ..core.errors import BudgetSpent, UsageError
+from ..core.errors import BudgetSpent, ModelError, UsageError
 from ..core.events import Emitter, Noticed, Wrote
 from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
-from ..core.provider import Rate, Timeouts
+from ..core.provider import Price, Rate, Timeouts
 from ..core.seeds import fingerprint
 from ..core.wire import dumps, encode, to_bytes
 from .line import Line, Said
-from .prices import Price, price_of
+from .prices import price_of
 
 if TYPE_CHECKING:
     from .cache import Cache
 
 Part = Reply | Exception
 """What came for one seed: a reply with one sample, or why there is none."""
-FROM_CACHE = ("replies that were paid before come from the cache",)
+FROM_CACHE = "replies that were paid before come from the cache"
+FREE = Price(0.0, 0.0)
 Keep = Callable[[Sequence[tuple[int, Reply]]], None]
 """Takes replies by the place of their seed, as soon as they are there, in order to record them."""
 
@@ -54,9 +55,14 @@ class _Call:
             return self.request
         return replace(self.request, seeds=tuple(self.request.seeds[place] for place in places))
 
+    @property
+    def identity(self) -> str:
+        """What tells the model from others in the cache; empty = its replies are not kept."""
+        return getattr(self.model, "identity", "")
+
     def hash(self, place: int) -> str:
         """What identifies the sample at ``place`` in the cache."""
-        return request_hash(self.model.name, self.asking([place]))
+        return request_hash(self.identity, self.asking([place]))
 
     def heard(self, places: list[int]) -> Said | None:
         """Who hears of the samples at ``places`` while they grow."""
@@ -92,19 +98,20 @@ class Gateway:
         self._emit = emit
         self._cache = cache
         self._noticed: set[str] = set()
-        named = {model.name: model for model in models.values()}
-        self._prices = {name: self._price(model, prices or {}) for name, model in named.items()}
+        # By object: two models may have one name and different addresses.
+        each = {id(model): model for model in models.values()}
+        self._prices = {key: self._price(model, prices or {}) for key, model in each.items()}
         self._lines = {
-            name: Line(
+            key: Line(
                 model,
                 self.notice,
-                budget.count_unsettled,
+                _nobody if self._prices[key] == FREE else budget.count_unsettled,
                 timeouts or Timeouts(),
-                (rates or {}).get(name, Rate()),
+                (rates or {}).get(model.name, Rate()),
             )
-            for name, model in named.items()
+            for key, model in each.items()
         }
-        self._alone: set[str] = set()
+        self._alone: set[int] = set()
 
     def _price(self, model: Model, prices: Mapping[str, Price]) -> Price | None:
         price = price_of(model.name, prices)
@@ -136,14 +143,14 @@ class Gateway:
 
     def together(self, model: Model) -> bool:
         """Whether several samples may be asked for in one request."""
-        return model.capabilities.n and model.name not in self._alone
+        return model.capabilities.n and id(model) not in self._alone
 
     def count(self, role: str, reply: Reply) -> None:
         """Count a reply that an earlier sitting paid for."""
-        if reply.notes == FROM_CACHE:
-            return
-        price = self._prices[self.model(role).name]
-        self.budget.settle(None, len(reply.samples), reply.usage, price.of(reply.usage) if price else None)
+        if reply.paid:
+            price = self._prices[id(self.model(role))]
+            cost = price.of(reply.usage, reply.whole) if price else None
+            self.budget.settle(None, len(reply.samples), reply.usage, cost)
 
     def record(self, replies: list[tuple[str, Reply, str]]) -> None:
         """Write replies to the journal under their keys, all in one write."""
@@ -153,7 +160,7 @@ class Gateway:
 
     def wrote(self, key: str, tried: int, text: str) -> None:
         """Tell that a sample grows."""
-        attempt, role = key.split("/")[:2]
+        attempt, role, _ = key.rsplit("/", 2)
         self._emit(Wrote, f"wrote/{key}", attempt=attempt, role=role, tried=tried, text=text)
 
     async def call(self, model: Model, request: Request, keep: Keep, said: Said | None = None) -> list[Part]:
@@ -163,7 +170,7 @@ class Gateway:
         samples, seven are there when one is not.
         """
         call = _Call(model, request, keep, said)
-        if self._cache is not None:
+        if self._cache is not None and call.identity:
             self._from_cache(self._cache, call)
         if len(call.missing) > 1 and self.together(model):
             await self._at_once(call)
@@ -172,7 +179,8 @@ class Gateway:
             await asyncio.gather(*alone)
         elif alone:
             await alone[0]
-        return [call.parts[place] for place in range(request.n)]
+        none = ModelError(f"{model.name} gave no sample")
+        return [call.parts.get(place, none) for place in range(request.n)]
 
     async def _at_once(self, call: _Call) -> None:
         """One request for several samples: as many as the budget has room for, the last places go empty first."""
@@ -186,7 +194,7 @@ class Gateway:
         await self._part(call, places, held)
         name, lost = call.model.name, sum(place not in call.parts for place in places)
         if lost and lost == len(places) - 1:
-            self._alone.add(name)
+            self._alone.add(id(call.model))
             self.notice(f"{name} ignores n: the samples were asked for one by one")
         elif lost:
             self.notice(f"{name} left out {lost} of {len(places)} samples: they were asked for again")
@@ -199,13 +207,13 @@ class Gateway:
         try:
             held = held or self._reserve(call.model, asked)
             reply = await self._settled(call.model, asked, held, call.heard(places))
+            came = list(zip(places, split(reply), strict=False))
+            call.keep(came)
         except Exception as error:
             call.parts.update(dict.fromkeys(places, error))
             return
-        came = list(zip(places, split(reply), strict=False))
-        call.keep(came)
         call.parts.update(came)
-        if self._cache is not None:
+        if self._cache is not None and call.identity:
             for place, part in came:
                 self._cache.put(call.hash(place), part)
 
@@ -213,22 +221,22 @@ class Gateway:
         for place in call.missing:
             found = cache.get(call.hash(place))
             if found is not None:
-                call.parts[place] = found = replace(found, usage=Usage(), notes=FROM_CACHE)
+                call.parts[place] = found = replace(found, usage=Usage(), paid=False)
                 call.keep([(place, found)])
-                self.notice(FROM_CACHE[0])
+                self.notice(FROM_CACHE)
 
     def _reserve(self, model: Model, request: Request) -> Reservation:
         """Room for a request in the budget. Raises ``BudgetSpent`` where there is none."""
-        price, limits = self._prices[model.name], self.budget.limits
-        tokens = 0
-        if limits.tokens is not None or limits.money is not None:
-            tokens = estimate(request) * request.n  # a server without n of its own reads the prompt for each sample
-        worst = price.worst(tokens, request.max_tokens * request.n) if price else None
-        return self.budget.reserve(request.n, tokens + request.max_tokens * request.n if tokens else 0, worst)
+        price, limits, n = self._prices[id(model)], self.budget.limits, request.n
+        if limits.tokens is None and limits.money is None:
+            return self.budget.reserve(n, 0)
+        tokens = estimate(request)  # n times, because a server without n of its own reads the prompt for each sample
+        worst = n * price.worst(tokens, request.max_tokens) if price else None
+        return self.budget.reserve(n, n * (tokens + request.max_tokens), worst)
 
     async def _settled(self, model: Model, request: Request, held: Reservation, said: Said | None) -> Reply:
         """One request, sent and paid. Its samples are at most as many as were asked for."""
-        price, line = self._prices[model.name], self._lines[model.name]
+        price, line = self._prices[id(model)], self._lines[id(model)]
         tokens = estimate(request) + request.max_tokens * request.n if line.rate.tokens_per_minute else 0
         try:
             reply = await line.send(request, tokens, said)
@@ -243,10 +251,24 @@ class Gateway:
 
 
 def _writable(sample: Sample) -> Sample:
-    """A sample whose text can be written down: JSON may hold halves of characters, UTF-8 may not."""
-    if sample.text.isascii():
+    """A sample whose texts can be written down: JSON may hold halves of characters, UTF-8 may not."""
+    if sample.text.isascii() and not sample.tool_calls and not sample.state:
         return sample
-    return replace(sample, text=sample.text.encode(errors="replace").decode())
+    calls = tuple(replace(call, name=_whole(call.name), arguments=_whole(call.arguments)) for call in sample.tool_calls)
+    return replace(sample, text=_whole(sample.text), tool_calls=calls, state=tuple(map(_whole, sample.state)))
+
+
+def _whole(value: Any) -> Any:
+    """JSON data without halves of characters."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, Mapping):
+        return {_whole(key): _whole(each) for key, each in cast("Mapping[Any, Any]", value).items()}
+    return [_whole(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def _nobody(_calls: int) -> None:
+    """Counts nothing: what costs nothing need not be paid."""
 
 
 def split(reply: Reply) -> list[Reply]:
@@ -258,9 +280,10 @@ def split(reply: Reply) -> list[Reply]:
     def share(total: int, i: int) -> int:
         return total // k + (i < total % k)
 
-    whole = (usage.tokens_in, usage.tokens_out, usage.cached, usage.stored)
-    shares = [Usage(*(share(total, i) for total in whole)) for i in range(k)]
-    return [Reply((sample,), part) for sample, part in zip(reply.samples, shares, strict=True)]
+    totals = (usage.tokens_in, usage.tokens_out, usage.cached, usage.stored)
+    shares = [Usage(*(share(total, i) for total in totals)) for i in range(k)]
+    whole = usage.tokens_in
+    return [Reply((sample,), part, whole=whole) for sample, part in zip(reply.samples, shares, strict=True)]
 
 
 def request_hash(model: str, request: Request) -> str:
@@ -271,4 +294,6 @@ def request_hash(model: str, request: Request) -> str:
 def estimate(request: Request) -> int:
     """An upper estimate of the tokens a request reads: two bytes of text a token, 1,500 tokens a picture."""
     text = sum(len(m.text.encode()) // 2 + 8 + 1500 * len(m.images) for m in request.messages)
-    return text + len(dumps([request.schema, [encode(tool) for tool in request.tools]])) // 2
+    calls = [(m.tool_calls, m.state) for m in request.messages if m.tool_calls or m.state]
+    rest = [request.schema, request.prefix, encode(calls), [encode(tool) for tool in request.tools]]
+    return text + len(dumps(rest)) // 2

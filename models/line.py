@@ -62,7 +62,7 @@ class Line:
         """One try after ``tried``. A model that runs here has no provider whose limits it shares."""
         heard = said and partial(said, tried)
         address = getattr(self.model, "address", None)
-        if address is None:
+        if (address is None and self.rate == Rate()) or getattr(self.model, "unhurried", False):
             return await self._counted(request, heard)
         key = (address, self.model.name)
         if self.rate != Rate():
@@ -90,12 +90,13 @@ class Line:
 
     async def _timed(self, request: Request, heard: Callable[[int, str], None] | None) -> Reply:
         """One try within the time-outs; a model that cannot stream is only held to the total."""
-        stream, limits = getattr(self.model, "stream", None), self.timeouts
+        stream, streams = getattr(self.model, "stream", None), self.model.capabilities.streaming
+        limits = self.timeouts
         total = None if getattr(self.model, "unhurried", False) else limits.total
         whole, silence = asyncio.timeout(total), asyncio.timeout(None)
         try:
             async with whole:
-                if stream is None or not (heard is not None or limits.streamed):
+                if stream is None or not streams or not (heard is not None or limits.streamed):
                     return await self.model.generate(request)
                 async with silence:
                     with Watch(silence, limits.first_token or limits.idle) as watch:

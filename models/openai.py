@@ -17,7 +17,7 @@ from ..core.messages import Capabilities, Reply, Request
 from ..core.protocols import Heard
 from . import chat
 from .capabilities import refuse
-from .endpoint import Endpoint, Json
+from .endpoint import Endpoint, Json, refuse_url
 from .openai_dialect import Dialect, Growing, finds_fault, refused_parameter, takes_schema
 from .openai_http import Http, Refused
 from .secrets import secret
@@ -53,10 +53,7 @@ class Backend(ABC):
         capabilities: Capabilities | None = None,
     ) -> None:
         url = (base_url or os.environ.get("OPENAI_BASE_URL") or OFFICIAL).rstrip("/")
-        if "@" in url:
-            raise UsageError("the base url holds a user name or password: give a key in OPENAI_API_KEY instead")
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"the base url {url!r} must begin with http:// or https://")
+        refuse_url(url, KEY)
         self.name = f"{self.provider}:{model}"
         self.capabilities = replace(capabilities or self.offered, prefix=False)
         self._model = model
@@ -66,8 +63,13 @@ class Backend(ABC):
 
     @property
     def address(self) -> str:
-        """Who is called, for people to read: the base url without a query, which may hold a key."""
-        return "OpenAI" if self._endpoint.url == OFFICIAL else self._endpoint.url.partition("?")[0]
+        """Who is called, for people to read."""
+        return "OpenAI" if self._endpoint.url == OFFICIAL else self._endpoint.url
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other models in a cache of replies."""
+        return f"{self.address} {self.name}"
 
     @property
     def endpoint(self) -> Endpoint:
@@ -117,7 +119,7 @@ class Backend(ABC):
         self.ready()
         refuse(self.name, self.capabilities, request)
         body, dialect = self._body(request), self.dialect
-        if streamed and self.capabilities.streaming:
+        if streamed and (self.capabilities.streaming or "stream" in self._learned):
             body |= dialect.STREAMED
         notes = {name: note for name, note in self._learned.items() if dialect.holds(body, name)}
         if not takes_schema(dialect.schema_in(body)):
@@ -137,6 +139,8 @@ class Backend(ABC):
             if not isinstance(answer, Refused):
                 break
             body = self.lessened(body, answer, refused, lasting)
+            if "stream" in lasting:  # who waits for its pieces need not wait again, even if this call fails
+                self.learn({"stream": lasting["stream"]})
         self.learn(lasting)
         notes |= refused
         return answer
@@ -157,6 +161,8 @@ class Backend(ABC):
     def learn(self, lasting: dict[str, str]) -> None:
         """From now on leave out these parameters, by name with a note each."""
         self._learned |= lasting
+        if "stream" in lasting:
+            self.capabilities = replace(self.capabilities, streaming=False)
 
     def _refused(self, answer: Refused, body: Json) -> str | None:
         """The parameter that is refused, if any. Raises ``CapabilityError`` where it is more than a knob."""

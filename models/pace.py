@@ -18,13 +18,15 @@ class Pace:
     def __init__(self, rate: Rate) -> None:
         self._requests = _limiter(rate.requests_per_minute)
         self._tokens = _limiter(rate.tokens_per_minute)
+        self._turn = asyncio.Lock()
 
     async def take(self, tokens: int) -> None:
         """Wait until one more request of about ``tokens`` is allowed."""
-        if self._requests is not None:
-            await self._requests.acquire()
-        if self._tokens is not None:
-            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+        async with self._turn:  # in the order of asking: small requests would starve a large one
+            if self._requests is not None:
+                await self._requests.acquire()
+            if self._tokens is not None:
+                await self._tokens.acquire(min(tokens, self._tokens.max_rate))
 
 
 def _limiter(most: int | None) -> AsyncLimiter | None:

@@ -51,11 +51,10 @@ class Group:
         try:
             return await seat.reply
         except asyncio.CancelledError:
-            if seat in self._seats:
-                self._seats.remove(seat)
             if self._task is None:
+                self._seats.remove(seat)
                 self.leave()
-            elif not self._seats:
+            elif all(each.reply.done() for each in self._seats):
                 self._task.cancel()
             raise
 

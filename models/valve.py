@@ -30,11 +30,12 @@ class Valve:
     def __init__(self, most: int = MOST) -> None:
         self.proven = 0
         self.extra = START
-        self._most = most
+        self.most = most
         self._flying: dict[int, int] = {}  # ticket → how many others were under way and not refused
         self._waiting: deque[asyncio.Future[int]] = deque()
         self._next = 0
         self._probes = self._failed = 0
+        self._shut = False  # no step has failed yet: nothing is known that speaks against START
         self._pause = 1.0
         self._paused: asyncio.TimerHandle | None = None
         self._held = 0  # calls under way when the pause began, less the probes refused since
@@ -44,7 +45,7 @@ class Valve:
     def limit(self) -> int:
         """Calls that may be under way now."""
         probing = self.proven + self.extra
-        return max(1, min(self._most, max(self.proven, self._held) if self._paused else probing))
+        return max(1, min(self.most, max(self.proven, self._held) if self._paused else probing))
 
     async def enter(self, again: bool = False) -> int:
         """Wait for room; gives the ticket to leave with. Who comes ``again`` has waited before and goes first."""
@@ -88,7 +89,8 @@ class Valve:
             self._fine += 1
             return self._weigh()
         self.proven = level + 1
-        self.extra = min(self.proven, 2 * self.extra)
+        if self._shut:
+            self.extra = min(self.proven, 2 * self.extra)
         self._probes = self._failed = self._held = 0
         self._pause = 1.0
 
@@ -103,7 +105,7 @@ class Valve:
             self._held = len(self._flying)
             self._paused = asyncio.get_running_loop().call_later(self._pause, self._go_on)
             self._pause = min(LONGEST_PAUSE, 2 * self._pause)
-            self.extra = max(1, self.extra // 4)
+            self.extra, self._shut = max(1, self.extra // 4), True
             self._probes = self._failed = 0
 
     def _weigh(self) -> None:
@@ -131,5 +133,6 @@ def valve_of(key: object, most: int | None = None) -> Valve:
     """The valve of a model in the running loop: all runs of the process there share it."""
     here = _valves.setdefault(asyncio.get_running_loop(), {})
     if key not in here:
-        here[key] = Valve(most or MOST)
+        here[key] = Valve()
+    here[key].most = most or MOST
     return here[key]

@@ -46,10 +46,11 @@ def check_model(
     import asyncio
 
     from veriloop.apps.cli.show import console, table
+    from veriloop.core.settings import load
     from veriloop.models import named
     from veriloop.models.conformance import PROBES, check
 
-    model = named(name)
+    model = named(name, load().timeouts)
     getattr(model, "ready", int)()
     out = console()
     if json_:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -139,12 +139,17 @@ def value(result: Result) -> str:
         return "none"
     if isinstance(result.answer, str):
         return clip(result.answer, 10_000)
-    if result.best.tool_runs:
+    if result.best.tool_runs and _rows(result.answer):
         rows: list[list[Any]] = result.answer
         shown = [" | ".join(str(cell) for cell in row) for row in rows[:20]]
         more = f" … ({len(rows)} rows)" if len(rows) > 20 else ""
         return clip(", ".join(shown) + more, 2000) if rows else "(no rows)"
     return clip(json.dumps(result.answer, default=str, ensure_ascii=False), 2000)
+
+
+def _rows(answer: Any) -> bool:
+    """Whether an answer is the rows of a query."""
+    return isinstance(answer, list) and all(isinstance(row, list) for row in cast("list[Any]", answer))
 
 
 def spent(spend: Spend) -> str:

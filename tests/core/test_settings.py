@@ -89,6 +89,24 @@ def test_what_is_wrong_in_the_file_is_named(folder: Path, text: str, words: list
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("LIMITS", '{"openai:m": {"requests_per_minute": 0}}', "requests_per_minute is 0: give a number of 1 or more"),
+        ("LIMITS", '{"openai:m": {"concurrency": -1}}', "concurrency is -1"),
+        ("PRICES", '{"openai:m": {"input": -1, "output": 1}}', "input is -1.0: give a number of 0 or more"),
+        ("PRICES", '{"openai:m": {"input": 1, "output": 1, "cache": 1}}', "cache"),
+        ("TIMEOUTS", '{"idle": 0}', "idle is 0.0: give seconds above 0"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(monkeypatch, name: str, value: str, words: str):
+    monkeypatch.setenv(f"VERILOOP_{name}", value)
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("VERILOOP_SETTINGS", "nowhere.toml")
     with pytest.raises(UsageError, match=r"settings file nowhere.toml does not exist; VERILOOP_SETTINGS names it"):

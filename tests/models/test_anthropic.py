@@ -546,16 +546,24 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, str]):
     assert "secret" not in str(caught.value)
 
 
+SECRET_URL = "the base url holds a user name, a password or a query: leave it out, give a key in ANTHROPIC_API_KEY"
+
+
 @pytest.mark.parametrize(
     ("url", "key", "status"),
     [
         ("", "", "ANTHROPIC_API_KEY is not set: set it, or name another server in ANTHROPIC_BASE_URL"),
         ("", CANARY, "ready: Anthropic"),
-        ("http://x/v1?key=secret", "", "ready: http://x/v1"),
+        ("http://x/v1", "", "ready: http://x"),
+        (
+            "http://x/v1?key=secret",
+            "",
+            SECRET_URL,
+        ),
         (
             "http://me:secret@x",
             "",
-            "the base url holds a user name or password: give a key in ANTHROPIC_API_KEY instead",
+            SECRET_URL,
         ),
     ],
 )

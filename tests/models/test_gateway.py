@@ -21,12 +21,12 @@ from veriloop.core.errors import BudgetSpent, RunFailed, UsageError
 from veriloop.core.events import Emitter, Noticed, RoundStarted
 from veriloop.core.journal import RunLog
 from veriloop.core.messages import Message, Reply, Request, Sample, Usage
+from veriloop.core.provider import Price
 from veriloop.core.search import Candidate, Proposal, Search
 from veriloop.models.desk import Desk
 from veriloop.models.gateway import Gateway, split
 from veriloop.models.line import TRIES
 from veriloop.models.openai import OpenAI
-from veriloop.models.prices import Price
 from veriloop.models.scripted import Scripted
 
 FIVE = vl.Strategy("best_of_n", {"n": 5})

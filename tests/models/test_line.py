@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import ChatServer
 
 import veriloop as vl
 from veriloop.core.budget import Budget
@@ -23,6 +24,7 @@ from veriloop.models.cache import Cache
 from veriloop.models.desk import Desk
 from veriloop.models.gateway import Gateway
 from veriloop.models.line import BUSY_TRIES, TRIES, pause
+from veriloop.models.openai import OpenAI
 from veriloop.models.scripted import Scripted
 
 ASKED = Request(messages=(Message("user", "Which?"),))
@@ -313,7 +315,8 @@ def test_a_rate_is_kept(rate: Rate) -> None:
 
 
 def test_a_reply_is_paid_once_across_runs_and_samples_stay_distinct(tmp_path: Path) -> None:
-    model = Scripted(lambda request, seed: f"fruit {seed}")
+    model: Any = Scripted(lambda request, seed: f"fruit {seed}")
+    model.identity = "a server"
     given = {"strategy": vl.Strategy.of("best_of_n", n=4), "model": model, "verify": lambda answer: False}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERILOOP_HOME", str(tmp_path))
@@ -325,6 +328,18 @@ def test_a_reply_is_paid_once_across_runs_and_samples_stay_distinct(tmp_path: Pa
     assert len({c.text for c in (*first.candidates, *third.candidates)}) == 8
     assert (first.spend.calls, second.spend.calls, third.spend.calls) == (4, 0, 4)
     assert len(model.requests) == 2
+
+
+def test_replies_of_one_name_at_two_servers_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERILOOP_CACHE", "true")
+    for said in ("from one", "from another"):
+        with ChatServer(lambda body, index, said=said: [said]) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            assert vl.solve("Which?", model=model, strategy="single").answer == said
+            assert vl.solve("Which?", model=model, strategy="single").answer == said
+        assert len(server.requests) == 1
+    for said in ("a", "b"):
+        assert vl.solve("Which?", model=Scripted([said]), strategy="single").answer == said
 
 
 def test_a_spoiled_cache_is_none(tmp_path: Path) -> None:

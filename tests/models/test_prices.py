@@ -9,7 +9,8 @@ from importlib.resources import files
 import pytest
 
 from veriloop.core.messages import Usage
-from veriloop.models.prices import Price, price_of, table
+from veriloop.core.provider import Price
+from veriloop.models.prices import price_of, table
 
 
 def test_every_table_says_when_and_where_its_prices_were_read():

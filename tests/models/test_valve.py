@@ -92,6 +92,13 @@ def test_without_refusals_it_opens_as_far_as_it_may() -> None:
     assert server.most == 7
 
 
+def test_one_call_that_succeeds_closes_nothing() -> None:
+    valve, server = Valve(), Server(10_000)
+    run(valve, server, 1)
+    run(valve, server, 200)
+    assert server.most == 200
+
+
 def test_it_closes_when_the_server_takes_less_than_before() -> None:
     valve, server = Valve(), Server(50)
     run(valve, server, 600)
