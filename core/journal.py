@@ -192,14 +192,14 @@ class Journal:
         """
         if run in self.at_work:
             raise UsageError(f"run {run} is being worked on already")
-        log = RunLog(run, journal=self)
+        log, named = RunLog(run, journal=self), b'"run":' + json.dumps(run).encode()
         for path in sorted(self.folder.glob("*.jsonl")):
-            mine = [r for r in read(path) if r.run == run]
+            mine = [r for r in read(path, named) if r.run == run]
             if not mine:
                 continue
             if path != self.path:
                 self._adopt(path, log)
-                mine = [r for r in read(path) if r.run == run]
+                mine = [r for r in read(path, named) if r.run == run]
             log.records.update({(r.kind, r.key): r for r in mine})
         if not log.records:
             log.close()

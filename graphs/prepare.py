@@ -15,7 +15,7 @@ from ..core.budget import Budget
 from ..core.errors import CapabilityError, UsageError
 from ..core.events import Emitter, Noticed
 from ..core.journal import RunLog
-from ..core.messages import Capabilities, Reply
+from ..core.messages import Reply
 from ..core.protocols import Memory, Model, Policy, Tool, Verifier
 from ..core.provider import Timeouts
 from ..core.settings import Settings
@@ -78,8 +78,6 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
 
     budget = Budget(task.limits, log.elapsed)
     gateway = _gateway(models, log, budget, emit, settings)
-    main = models["proposer"]
-    _name_fallbacks(gateway, main.capabilities, main.name, output, getattr(policy, "at_most", None))
     _count_spent(gateway, log, verifier is not None)
     return Run(
         id=log.run,
@@ -112,11 +110,13 @@ def _gateway(models: Mapping[str, Model], log: RunLog, budget: Budget, emit: Emi
     )
 
 
-def _name_fallbacks(gateway: Gateway, can: Capabilities, name: str, output: Output, most: int | None) -> None:
-    """Say before the first call what will be done instead of what a model lacks; ``most`` candidates may be wanted."""
-    if not can.n and most != 1:
+def name_fallbacks(run: Run) -> None:
+    """Say before the first call what will be done instead of what the model lacks."""
+    gateway, model = run.gateway, run.gateway.model("proposer")
+    can, name = model.capabilities, model.name
+    if not can.n and getattr(run.policy, "at_most", None) != 1:
         gateway.notice(f"{name} gives one sample a request: each is asked for alone")
-    if output.schema is not None and not can.schema:
+    if run.task.output_schema is not None and not can.schema:
         gateway.notice(f"{name} takes no schema: JSON is asked for in words, and checked")
     if not can.temperature:
         gateway.notice(f"{name} sets its own temperature: the strategy's has no effect")

@@ -17,7 +17,7 @@ from ..core.settings import Settings, load
 from ..core.task import Limits, Task
 from ..core.wire import decode, encode
 from .output import Output
-from .prepare import Plan, prepare
+from .prepare import Plan, name_fallbacks, prepare
 from .record import header, objects_of, open_log, open_store, refuse_other
 from .run import Run
 from .strategies import Strategy
@@ -166,6 +166,7 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, emit: Emitter, recor
     if log.active and not log.records:
         log.put("run", "", header(plan))
     emit(RunStarted, "run", task=run.task, strategy=plan.strategy.name, resumed=resumed)
+    name_fallbacks(run)
     try:
         with apart():
             result: Result = await build(plan.memory is not None).ainvoke({}, context=run, output_keys="result")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from veriloop.apps.cli import catalogue, runs, solve
-from veriloop.core.errors import RunFailed, VeriloopError, plain
+from veriloop.core.errors import RunFailed, VeriloopError, plain, told
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +59,10 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         _fail(f"{plain(error)}: {error.filename}" if error.filename else plain(error))
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        _fail(f"{told(error)}; to see where: python -X dev -m veriloop.apps.cli …, with the same arguments")
 
 
 def _misused(error: Any) -> None:
