@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar, cast
@@ -17,6 +19,8 @@ T = TypeVar("T")
 Json = Mapping[str, Any]
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that an error repeats."""
+LINGER = 0.5
+"""Seconds in which a server must end a stream after its last event, for the connection to be used again."""
 
 
 class PerLoop(Generic[T]):
@@ -116,23 +120,27 @@ class Endpoint:
 
     def unreachable(self, error: BaseException, connect: float, total: float) -> ModelError:
         """A connection or time-out fault as the error it stands for, from the innermost cause that is known."""
-        causes = _causes(error)
+        causes = causes_of(error)
         # Classes by name: the HTTP library below an SDK is not ours to import.
         kinds = {kind.__name__ for cause in causes for kind in type(cause).__mro__}
         if "ClientConnectorCertificateError" in kinds or "SSLCertVerificationError" in kinds:
             return ModelError(self.say(f"{self.url} shows a certificate that cannot be verified: {causes[-1]}"))
-        if "ClientConnectorDNSError" in kinds or "gaierror" in kinds:
+        last = self.say(str(causes[-1]) or type(causes[-1]).__name__)[:LONGEST_MESSAGE]
+        if kinds & {"ClientConnectorDNSError", "gaierror"}:
             reason = "unknown host; check the base url and the network"
         elif "ConnectionRefusedError" in kinds:
             reason = "connection refused; is the server running?"
         elif "ConnectionTimeoutError" in kinds:
             reason = f"no connection within {connect:g} s; is the server running?"
-        elif "TimeoutError" in kinds:
-            return TransientModelError(self.say(f"{self.url} gave no answer within {total:g} s"), unsettled=True)
-        elif kinds & {"ServerDisconnectedError", "ClientPayloadError", "ConnectionResetError"}:
-            return TransientModelError(self.say(f"{self.url} closed the connection unanswered"), unsettled=True)
-        else:
-            reason = f"{str(causes[-1]) or type(causes[-1]).__name__}; is the server running?"
+        elif kinds & {"ClientConnectorError", "ClientHttpProxyError"}:
+            reason = f"{last}; is the server running?"
+        else:  # the connection stood: the request may have been worked on
+            said = f"{self.url} gave no answer that can be read: {last}"
+            if "TimeoutError" in kinds:
+                said = f"{self.url} gave no answer within {total:g} s"
+            elif kinds & {"ServerDisconnectedError", "ClientPayloadError", "ConnectionResetError"}:
+                said = f"{self.url} closed the connection unanswered"
+            return TransientModelError(self.say(said), unsettled=True)
         return TransientModelError(self.say(f"cannot reach {self.url}: {reason}"))
 
 
@@ -164,11 +172,31 @@ def _until(date: str) -> float:
         return math.nan
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def causes_of(error: BaseException) -> list[BaseException]:
+    """An error, what caused it, what caused that, and so on."""
     found = [error]
     while (cause := found[-1].__cause__) is not None and cause not in found:
         found.append(cause)
     return found
+
+
+def read_json(text: str | bytes) -> object:
+    """What a JSON text holds. Raises ``ValueError`` where it is none, or nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deep") from None
+
+
+async def drain(chunks: AsyncIterator[object]) -> None:
+    """Read what follows the last event, which is as good as nothing, so that the connection can be used again."""
+    from aiohttp import ClientError
+    from httpx2 import HTTPError
+
+    with contextlib.suppress(TimeoutError, HTTPError, ClientError):
+        async with asyncio.timeout(LINGER):
+            async for _ in chunks:
+                pass
 
 
 def as_mapping(value: object) -> Json:

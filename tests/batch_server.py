@@ -26,8 +26,8 @@ from loopback_responses import response
 
 Fate = list[Any] | Raw | Literal["expired", "cancelled", "lost"]
 """What becomes of a request: choices or blocks, a failure of its own, or no answer; ``lost`` has no line at all."""
-Fault = Raw | Literal["cut", "stall"]
-"""What becomes of a submission: refused; made, and the connection cut; made, and never answered."""
+Fault = Raw | bytes | Literal["cut", "stall"]
+"""What becomes of a submission: refused; made, and answered by these raw bytes, cut, or never answered."""
 PAGE = 2
 """Batches in a page of the list."""
 
@@ -139,8 +139,9 @@ class BatchServer:
         self.add(made)
         if what == "stall":
             await asyncio.sleep(60)
-        if what == "cut":
+        if what is not None:
             assert http.transport
+            http.transport.write(what if isinstance(what, bytes) else b"")
             http.transport.close()
         return web.json_response(self._shown(made))
 

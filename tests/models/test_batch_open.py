@@ -221,8 +221,19 @@ def test_a_submission_that_never_arrived_is_made_again(provider: str, tmp_path: 
     asyncio.run(run())
 
 
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+UNREAD = {
+    "cut": "cut",
+    "500": Raw(500, fault("api_error", "oops")),
+    "status": b"HTTP/1.1 2OO OK\r\n\r\n",
+    "header": HEAD + b"x-long: " + b"x" * 100_000 + b"\r\n\r\n",
+    "chunk": HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+    "gzip": HEAD + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
+}
+
+
 @BOTH
-@pytest.mark.parametrize("how", ["cut", Raw(500, fault("api_error", "oops"))], ids=["cut", "500"])
+@pytest.mark.parametrize("how", UNREAD.values(), ids=UNREAD.keys())
 def test_a_submission_with_an_unknown_end_is_looked_for_before_it_is_repeated(provider: str, how: Any, tmp_path: Path):
     async def run() -> None:
         async with BatchServer() as server:
