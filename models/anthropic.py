@@ -8,11 +8,10 @@ it), server-side tools, files, the effort of thinking.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -23,7 +22,7 @@ from ..core.messages import Capabilities, Reply, Request
 from ..core.protocols import Heard
 from . import chat, claude, claude_reply
 from .capabilities import refuse
-from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping, refuse_url
+from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping, drain, read_json, refuse_url
 from .secrets import secret
 
 if TYPE_CHECKING:
@@ -44,8 +43,6 @@ STATUS = {
     "not_found_error": 404,
 }
 """HTTP statuses of errors that come in a reply of status 200; the others may pass."""
-LINGER = 0.5
-"""Seconds in which a server must end a stream after its last event, for the connection to be used again."""
 
 
 class Anthropic:
@@ -201,7 +198,7 @@ class Anthropic:
 
     def _parse(self, response: Response) -> dict[str, Any]:
         try:
-            data = json.loads(response.content)
+            data = read_json(response.content)
         except ValueError:
             raise self._endpoint.broken(f"{_kind(response)} that is not JSON") from None
         if not isinstance(data, dict):
@@ -229,7 +226,7 @@ class Anthropic:
                 if event.data:
                     heard(0, written.take(self._event(event.data)))
                 if written.done:
-                    await _drain(events)
+                    await drain(events)
                     return dict(written.message)
         except UnicodeDecodeError:
             raise self._endpoint.broken("a stream that is not UTF-8") from None
@@ -239,11 +236,11 @@ class Anthropic:
 
     def _event(self, data: str) -> dict[str, Any]:
         try:
-            event = json.loads(data)
+            event = read_json(data)
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            raise self._endpoint.broken(f"an event that is no JSON object: {data[:100]}")
+            raise self._endpoint.broken(f"an event that is no JSON object: {self._endpoint.say(data)[:100]}")
         event = cast("dict[str, Any]", event)
         if event.get("type") == "error":
             raise self._reported(event)
@@ -277,17 +274,6 @@ def _client(url: str, key: str, connect: float, total: float) -> AsyncAnthropic:
 
     http = DefaultAioHttpClient(timeout=Timeout(total, connect=connect))
     return AsyncAnthropic(base_url=url, api_key=key, http_client=http, max_retries=0, open_telemetry=False)
-
-
-async def _drain(events: AsyncIterator[object]) -> None:
-    """Read what follows the last event, which is as good as nothing, so that the connection can be used again."""
-    from aiohttp import ClientError
-    from httpx2 import RequestError
-
-    with contextlib.suppress(TimeoutError, RequestError, ClientError):
-        async with asyncio.timeout(LINGER):
-            async for _ in events:
-                pass
 
 
 def _kind(response: Response) -> str:

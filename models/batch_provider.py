@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from ..core.errors import ModelError
+from ..core.errors import ModelError, TransientModelError, UsageError
 from ..core.messages import Reply, Request
-from .endpoint import Endpoint, Json
+from .endpoint import Endpoint, Json, PerLoop, as_list, read_json
+
+C = TypeVar("C")
+SKEW = 3600.0
+"""Seconds by which a provider's clock and ours may differ."""
+CONNECT, TOTAL = 10.0, 600.0
+"""Seconds until a connection stands, and those that a step of a transfer may take."""
 
 
 @dataclass(eq=False)
@@ -68,8 +75,8 @@ class Provider(Protocol):
         """The ids of batches, submitted after ``since``, that may be the one of ``token`` with ``count`` requests."""
         ...
 
-    async def progress(self, id: str) -> Progress:
-        """How far a batch is."""
+    async def progress(self, id: str) -> Progress | None:
+        """How far a batch is, none where the provider does not know it."""
         ...
 
     def results(self, id: str) -> AsyncGenerator[tuple[str, Json], None]:
@@ -100,20 +107,82 @@ async def json_lines(chunks: AsyncIterator[bytes], endpoint: Endpoint) -> AsyncI
         rest.append(head)
         for piece in more:
             if line := b"".join(rest).strip():
-                yield _object(line, endpoint)
+                yield json_object(line, endpoint)
             rest = [piece]
     if line := b"".join(rest).strip():
-        yield _object(line, endpoint)
+        yield json_object(line, endpoint)
 
 
-def _object(line: bytes, endpoint: Endpoint) -> Json:
+def json_object(text: bytes, endpoint: Endpoint) -> Json:
+    """The object that a JSON text holds. Raises ``ModelError`` where it holds none."""
     try:
-        data = json.loads(line)
+        data = read_json(text)
     except ValueError:
-        raise endpoint.broken("results with a line that is not JSON") from None
+        data = None
     if not isinstance(data, dict):
-        raise endpoint.broken("results with a line that is not an object")
+        raise endpoint.broken("no JSON object")
     return cast("Json", data)
+
+
+async def listed(page: Callable[[Json], Awaitable[Any]], cursor: str, endpoint: Endpoint) -> AsyncGenerator[Json, None]:
+    """The batches that a provider lists. ``page`` gets some of them by its query, in which ``cursor`` names the last
+    one of the page before. Raises ``ModelError`` for what is no list: that does not say that there is no batch."""
+    query: dict[str, Any] = {"limit": 100}
+    while True:
+        data = json_object((await page(query)).http_response.content, endpoint)
+        found = [batch for batch in as_list(data.get("data")) if isinstance(batch, dict)]
+        if found != data.get("data"):
+            raise endpoint.broken("no list of batches")
+        for batch in found:
+            yield batch
+        # A server that knows no pages may give the same one again and again.
+        if not found or data.get("has_more") is False or found[-1].get("id") == query.get(cursor):
+            return
+        query = {**query, cursor: found[-1].get("id")}
+
+
+def count_of(value: object) -> int:
+    """``value`` if it is a count, else 0."""
+    return value if isinstance(value, int) else 0
+
+
+@asynccontextmanager
+async def calling(
+    clients: PerLoop[C],
+    endpoint: Endpoint,
+    sdk: Any,
+    failure: Callable[[Any], ModelError],
+    *,
+    beginning: bool = False,
+    paid: bool = False,
+) -> AsyncGenerator[C]:
+    """The client of an SDK, the errors of that module in our words, those of a status by ``failure``.
+
+    ``beginning`` where the server may have no such interface, ``paid`` where what costs is begun, unless the server
+    refuses it: any other failure leaves that open.
+    """
+    from aiohttp import ClientError
+    from httpx2 import HTTPError
+
+    try:
+        yield await clients.get()
+        return
+    except sdk.APIStatusError as error:
+        if beginning and error.status_code in (404, 405, 501):
+            none = f"{endpoint.url} has no batch interface ({error.status_code}): leave out batch (--batch)"
+            raise ModelError(endpoint.say(none)) from None
+        found = failure(error)
+        if isinstance(found, TransientModelError):
+            found.unsettled = paid and error.status_code >= 500 and not found.busy
+    except (sdk.APIConnectionError, HTTPError, ClientError, TimeoutError) as error:
+        found = endpoint.unreachable(error, CONNECT, TOTAL)
+        if isinstance(found, TransientModelError) and not paid:
+            found.unsettled = False
+    except ModelError as error:
+        found = TransientModelError(str(error), unsettled=True) if paid else error
+    except ValueError as error:  # of the SDK, which has sent nothing yet
+        found = UsageError(f"a request to {endpoint.model} cannot be written: {error}")
+    raise found from None
 
 
 def size_of(body: Json) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, cast
@@ -10,7 +11,7 @@ from typing import Any, TypeGuard, cast
 from ..core.errors import UsageError
 from ..core.messages import Capabilities, Image, Message, Request, Sample, ToolCall, Usage
 from ..core.protocols import Heard
-from .endpoint import Json, as_list, as_mapping
+from .endpoint import Json, as_list, as_mapping, read_json
 from .schema import is_strict, render
 
 PATH = "/chat/completions"
@@ -40,6 +41,8 @@ FINISHES = {"content_filter": "refusal"}
 NO_USAGE = "reports no usage: tokens are estimated"
 BYTES_PER_TOKEN, TOKENS_PER_PICTURE = 3, 1500
 """How tokens are estimated that nobody reports; what a model thinks and does not show is not among them."""
+DEEPEST = 100
+"""How deep the arguments of a tool call may be nested."""
 
 
 def body(request: Request, model: str, limit: str, can: Capabilities) -> dict[str, Any]:
@@ -137,17 +140,23 @@ def instructed(turns: Sequence[Json], schema: Json, kind: str) -> list[Json]:
 
 def usage(data: Json) -> Usage | None:
     """The tokens a response reports; none where it leaves out a count, or says that a call took no tokens at all."""
-    return counted(as_mapping(data.get("usage")), "prompt_tokens", "completion_tokens")
+    return reported(as_mapping(data.get("usage")), "prompt_tokens", "completion_tokens")
 
 
-def counted(told: Json, read: str, written: str) -> Usage | None:
+def reported(told: Json, read: str, written: str) -> Usage | None:
     """The ``usage`` of a response, whose tokens go by these names."""
-    tokens_in, tokens_out = told.get(read), told.get(written)
-    if not (_is_count(tokens_in) and _is_count(tokens_out) and tokens_in + tokens_out):
-        return None
     details = as_mapping(told.get(f"{read}_details"))
-    cached, stored = details.get("cached_tokens"), details.get("cache_write_tokens")
-    return Usage(tokens_in, tokens_out, cached if _is_count(cached) else 0, stored if _is_count(stored) else 0)
+    return counted(told.get(read), told.get(written), details.get("cached_tokens"), details.get("cache_write_tokens"))
+
+
+def counted(read: object, written: object, cached: object, stored: object) -> Usage | None:
+    """The tokens of a call; none where a count is none. What is said of the cache is never more than what was read,
+    or a call would seem to cost less than nothing."""
+    if not (is_count(read) and is_count(written) and read + written):
+        return None
+    cached = min(cached, read) if is_count(cached) else 0
+    stored = min(stored, read - cached) if is_count(stored) else 0
+    return Usage(read, written, cached, stored)
 
 
 def estimate(request: Request, samples: Sequence[Sample]) -> Usage:
@@ -169,8 +178,9 @@ def _calls(calls: Sequence[ToolCall]) -> list[object]:
     return [[call.name, call.arguments] for call in calls]
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and value >= 0
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether ``value`` can be a number of things, or the place of one among others."""
+    return type(value) is int and 0 <= value < 2**53
 
 
 def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
@@ -194,7 +204,8 @@ def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
     if not message or not isinstance(content or "", str) or not isinstance(calls, list):
         return None
     tool_calls = tuple(_tool_call(as_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
-    return Sample(cut(content or "", stop), tool_calls, _logprob(choice), FINISHES.get(finish, finish))
+    logprobs = as_list(as_mapping(choice.get("logprobs")).get("content"))
+    return Sample(cut(content or "", stop), tool_calls, logprob(logprobs), FINISHES.get(finish, finish))
 
 
 def _tool_call(call: Json, index: int) -> ToolCall:
@@ -207,15 +218,27 @@ def arguments(raw: object) -> Json:
     """The arguments of a tool call from their JSON. A text that is none is the model's slip, not the endpoint's: the
     tool's own check of its arguments tells the model."""
     try:
-        found: object = json.loads(raw) if isinstance(raw, str) else raw
+        found: object = read_json(raw) if isinstance(raw, str) else raw
     except ValueError:
         found = None
-    return cast("Json", found) if isinstance(found, dict) else {"invalid_json": raw}
+    if isinstance(found, dict) and _sound(cast("object", found)):
+        return cast("Json", found)
+    return {"invalid_json": raw if isinstance(raw, str) else "no JSON object"}
 
 
-def _logprob(choice: Json) -> float | None:
-    tokens = as_mapping(choice.get("logprobs")).get("content")
-    return sum(token["logprob"] for token in cast("list[Json]", tokens)) if isinstance(tokens, list) else None
+def _sound(value: object, depth: int = DEEPEST) -> bool:
+    """Whether a JSON value can be written down again: not so deep, and all numbers are some."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    inner = as_mapping(value).values() or as_list(value)
+    return depth > 0 and all(_sound(each, depth - 1) for each in inner)
+
+
+def logprob(tokens: Sequence[object]) -> float | None:
+    """The sum of the log-probabilities of ``tokens``; none where one of them has none."""
+    each = [as_mapping(token).get("logprob") for token in tokens]
+    sound = each and all(isinstance(one, int | float) and abs(one) < 1e300 for one in each)
+    return sum(cast("list[float]", each)) if sound else None
 
 
 class Stream:
@@ -235,7 +258,7 @@ class Stream:
         if not choices:
             return self._heard(0, "")
         for choice in map(as_mapping, choices):
-            index = int(choice.get("index") or 0)
+            index = place if is_count(place := choice.get("index")) else 0
             if index not in self._choices:
                 self._choices[index] = _Growing()
             self._heard(index, self._choices[index].take(choice))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ..core.messages import Sample, ToolCall, Usage
-from .chat import arguments, cut
+from .chat import arguments, counted, cut, is_count
 from .endpoint import Json, as_mapping
 
 THINKING = ("thinking", "redacted_thinking")
@@ -58,11 +58,11 @@ def calls_of(blocks: Sequence[Json]) -> tuple[ToolCall, ...]:
 def usage(data: Json) -> Usage | None:
     """The usage of a response, whose ``input_tokens`` leave out what came from the cache or went into it."""
     counts = as_mapping(data.get("usage"))
-    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-    fresh, cached, stored, out = (counts.get(name) or 0 for name in names)
-    if not all(isinstance(count, int) and count >= 0 for count in (fresh, cached, stored, out)):
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    fresh, cached, stored = (counts.get(name) or 0 for name in names)
+    if not (is_count(fresh) and is_count(cached) and is_count(stored) and fresh + cached + stored):
         return None
-    return Usage(fresh + cached + stored, out, cached, stored) if fresh + cached + stored and out else None
+    return counted(fresh + cached + stored, counts.get("output_tokens") or None, cached, stored)
 
 
 class Written:

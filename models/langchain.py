@@ -24,7 +24,7 @@ from ..core.messages import Capabilities, Reply, Request
 from ..core.protocols import Heard
 from . import chat, langchain_data
 from .capabilities import refuse
-from .endpoint import LONGEST_MESSAGE, Endpoint, as_mapping, retry_after
+from .endpoint import LONGEST_MESSAGE, Endpoint, as_mapping, causes_of, retry_after
 from .openai_dialect import finds_fault
 
 if TYPE_CHECKING:
@@ -103,20 +103,23 @@ class LangChain:
     async def _ask(self, request: Request, heard: Heard | None) -> Reply:
         """One call of the model, and one more for each parameter that it turns out to refuse."""
         refuse(self.name, self.capabilities, request)
+        refused: dict[str, str] = {}
         while True:
-            sent = {name: value for name, value in _wanted(request).items() if self._sends(name)}
+            gone = self._learned | refused
+            sent = {name: value for name, value in _wanted(request).items() if name not in gone and self._takes(name)}
             try:
-                message = await self._call(request, sent, heard)
+                reply = self._reply(request, await self._call(request, sent, heard), gone)
             except Exception as error:
                 name = self._refused(error, sent)
                 if name is None:
                     raise self._error(error) from None
-                self._learned[name] = f"{self.name} refuses {name}: {chat.INSTEAD.get(name, 'it was left out')}"
+                refused[name] = f"{self.name} refuses {name}: {chat.INSTEAD.get(name, 'it was left out')}"
             else:
-                return self._reply(request, message)
+                self._learned |= refused
+                return reply
 
-    def _sends(self, name: str) -> bool:
-        return name not in self._learned and (name in self._fields or name not in FIELDS)
+    def _takes(self, name: str) -> bool:
+        return name in self._fields or name not in FIELDS
 
     async def _call(self, request: Request, sent: dict[str, Any], heard: Heard | None) -> AIMessage:
         fields = {self._fields[name]: value for name, value in sent.items() if name in self._fields}
@@ -164,11 +167,11 @@ class LangChain:
             raise CapabilityError(f"{self.name} does not offer tools: {self._say(words)}")
         return found
 
-    def _reply(self, request: Request, message: AIMessage) -> Reply:
+    def _reply(self, request: Request, message: AIMessage, gone: Mapping[str, str]) -> Reply:
         sample, notes = langchain_data.sample(message, request.stop, self.name), list[str]()
         for name in _wanted(request):
-            if name in self._learned:
-                notes.append(self._learned[name])
+            if name in gone:
+                notes.append(gone[name])
             elif name in ("top_p", "max_tokens") and name not in self._fields:
                 notes.append(f"{self.name} has no {name}: it was left out")
         usage = langchain_data.usage(message)
@@ -185,13 +188,13 @@ class LangChain:
     def _error(self, error: Exception) -> ModelError:
         """An integration's error as the one it stands for."""
         words, status = self._say(_words(error)), _status(error)
-        kinds = " ".join(kind.__name__ for each in _causes(error) for kind in type(each).__mro__)
+        kinds = " ".join(kind.__name__ for each in causes_of(error) for kind in type(each).__mro__)
         passing = getattr(error, "is_retryable", False) or any(map(PASSING.search, kinds.split()))
         passing = passing and not LASTING.search(kinds)
         if status is not None and (status in (408, 409, 429) or status >= 500 or not passing):
             quota = getattr(error, "code", None) == "insufficient_quota"
             return self._faults.refused(status, _headers(error), words, quota)
-        *_, cause = _causes(error)
+        *_, cause = causes_of(error)
         words = words if cause is error else self._say(f"{words} ({cause})")
         said = f"{self.name} failed: {type(error).__name__}: {words}"
         if not passing:
@@ -253,15 +256,9 @@ def _wanted(request: Request) -> dict[str, Any]:
     return {**always, **{name: value for name, value in optional.items() if value is not None}}
 
 
-def _causes(error: BaseException | None) -> Iterator[Any]:
-    while error is not None:
-        yield error
-        error = error.__cause__
-
-
 def _status(error: Exception) -> int | None:
     """The HTTP status that an error, or what caused it, knows."""
-    for each in _causes(error):
+    for each in causes_of(error):
         answer = getattr(each, "response", None)
         told = as_mapping(as_mapping(answer).get("ResponseMetadata")).get("HTTPStatusCode")  # boto's errors
         known = [getattr(each, name, None) for name in ("status_code", "http_status", "status", "code")]
@@ -273,7 +270,7 @@ def _status(error: Exception) -> int | None:
 
 def _headers(error: Exception) -> Mapping[str, str]:
     """The headers of the response that an error is about."""
-    for each in _causes(error):
+    for each in causes_of(error):
         answer = getattr(each, "response", None)
         told = as_mapping(as_mapping(answer).get("ResponseMetadata")).get("HTTPHeaders")
         headers: Any = told or getattr(answer, "headers", None) or getattr(each, "headers", None)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import Image, Message, Sample, ToolCall, ToolSpec, Usage
-from .chat import arguments, cut
+from .chat import arguments, counted, cut, is_count
 from .endpoint import as_mapping
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def messages(turns: tuple[Message, ...], name: str) -> list[BaseMessage]:
     """The turns of a request; a reply of the model called ``name`` goes back as it came, where it was kept."""
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-    called = {call.id: call.name for turn in turns for call in turn.tool_calls}
+    called: dict[str, str] = {}
     found: list[BaseMessage] = []
     for turn in turns:
         if turn.role == "tool":
@@ -50,6 +50,7 @@ def messages(turns: tuple[Message, ...], name: str) -> list[BaseMessage]:
             found.append(ToolMessage(_content(turn), tool_call_id=turn.tool_call_id, name=named))
         elif turn.role == "assistant":
             kept = next((state for state in turn.state if state.get("langchain") == name), {"content": turn.text})
+            called |= {call.id: call.name for call in turn.tool_calls}  # ids may come again in a later turn
             calls = [{"name": c.name, "args": dict(c.arguments), "id": c.id} for c in turn.tool_calls]
             same = {key: value for key, value in kept.items() if key != "langchain"}
             found.append(AIMessage(**same, tool_calls=calls))
@@ -106,17 +107,15 @@ def _state(message: AIMessage, name: str) -> tuple[Mapping[str, Any], ...]:
     }
     try:
         return (json.loads(json.dumps(kept)),)
-    except (TypeError, ValueError):  # no journal could hold it
+    except (TypeError, ValueError, RecursionError):  # no journal could hold it
         return ()
 
 
 def usage(message: AIMessage) -> Usage | None:
     """The tokens that a message reports; none where it leaves out a count or says that there were none."""
     told = as_mapping(message.usage_metadata)
-    read, written = told.get("input_tokens"), told.get("output_tokens")
-    if not isinstance(read, int) or not isinstance(written, int) or not read + written:
-        return None
     details = as_mapping(told.get("input_token_details"))
     # Anthropic's integration counts what is stored for a given time apart.
-    stored = sum(n or 0 for key, n in details.items() if key == "cache_creation" or key.startswith("ephemeral_"))
-    return Usage(read, written, details.get("cache_read") or 0, stored)
+    stored = [n for key, n in details.items() if key == "cache_creation" or key.startswith("ephemeral_")]
+    read, written = told.get("input_tokens"), told.get("output_tokens")
+    return counted(read, written, details.get("cache_read"), sum(filter(is_count, stored)))

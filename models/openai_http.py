@@ -9,13 +9,13 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..core.errors import ModelError, TransientModelError
-from .endpoint import Endpoint, Json, PerLoop, as_mapping
+from .endpoint import Endpoint, Json, PerLoop, as_mapping, drain, read_json
 from .openai_dialect import Growing
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 BEARER: RequestOptions = {"security": {"bearer_auth": True}}
 """The key alone authorises; the SDK would fall back to an administrator's key from the environment."""
-LINGER = 0.5
-"""Seconds in which a server must end a stream after its last event, for the connection to be used again."""
 STATUSES = {
     429: re.compile(r"rate.?limit|too.?many.?requests", re.IGNORECASE),
     529: re.compile(r"overloaded", re.IGNORECASE),
@@ -91,7 +89,7 @@ class Http:
                     limit.reschedule(now() + self._total)
                     self._feed(events, chunk, growing)
                     if growing.done:
-                        await _drain(chunks)
+                        await drain(chunks)
                         return None
             return None
         finally:
@@ -106,7 +104,7 @@ class Http:
 
     def _event(self, name: bytes, data: bytes) -> Json:
         try:
-            event: Any = json.loads(data)
+            event = read_json(data)
         except ValueError:
             raise self.endpoint.broken("an event that is not JSON") from None
         if not isinstance(event, dict):
@@ -120,7 +118,7 @@ class Http:
 
     def _parse(self, response: Response) -> dict[str, Any]:
         try:
-            data = json.loads(response.content)
+            data = read_json(response.content)
         except ValueError:
             kind = response.headers.get("content-type", "no content type")
             raise self.endpoint.broken(f"{kind} that is not JSON") from None
@@ -178,17 +176,6 @@ class Events:
                 self._name, self._data = b"", []
 
 
-async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
-    """Read what follows the last event, which is as good as nothing, so that the connection can be used again."""
-    from aiohttp import ClientError
-    from httpx2 import HTTPError
-
-    with contextlib.suppress(TimeoutError, HTTPError, ClientError):
-        async with asyncio.timeout(LINGER):
-            async for _ in chunks:
-                pass
-
-
 def _client(url: str, key: str, connect: float, total: float) -> AsyncOpenAI:
     from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
 
@@ -199,7 +186,7 @@ def _client(url: str, key: str, connect: float, total: float) -> AsyncOpenAI:
 def _status(error: Json) -> int:
     """The HTTP status that an error object stands for."""
     for name in ("code", "status", "status_code"):
-        if str(error.get(name)).isdecimal() and 400 <= int(error[name]) < 600:
-            return int(error[name])
+        if re.fullmatch("[45][0-9][0-9]", code := str(error.get(name))):
+            return int(code)
     words = " ".join(str(error.get(name)) for name in ("code", "type", "message"))
     return next((status for status, said in STATUSES.items() if said.search(words)), 400)

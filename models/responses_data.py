@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any
 
 from ..core.errors import UsageError
 from ..core.messages import Capabilities, Image, Message, Request, Sample, ToolCall, ToolSpec, Usage
@@ -132,7 +132,7 @@ def schema_in(body: Json) -> Json | None:
 
 def usage(data: Json) -> Usage | None:
     """The tokens a response reports, if it does."""
-    return chat.counted(as_mapping(data.get("usage")), "input_tokens", "output_tokens")
+    return chat.reported(as_mapping(data.get("usage")), "input_tokens", "output_tokens")
 
 
 def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
@@ -150,7 +150,8 @@ def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
         finish = "refusal" if refusal else "tool_calls" if calls else "stop"
     kept = data.get("status") == "completed" and any(map(_thinks, items))
     state = tuple(items) if kept else ()
-    found = Sample(chat.cut(text or refusal, stop), calls, _logprob(parts), finish, state)
+    logprobs = [token for part in parts for token in as_list(part.get("logprobs"))]
+    found = Sample(chat.cut(text or refusal, stop), calls, chat.logprob(logprobs), finish, state)
     return [found] if isinstance(data.get("output"), list) else []
 
 
@@ -170,11 +171,6 @@ def _tool_call(item: Json, index: int) -> ToolCall:
     return ToolCall(str(item.get("name") or ""), given, str(item.get("call_id") or f"call_{index}"))
 
 
-def _logprob(parts: list[Json]) -> float | None:
-    tokens = [as_mapping(token) for part in parts for token in as_list(part.get("logprobs"))]
-    return sum(cast("float", token.get("logprob", 0.0)) for token in tokens) if tokens else None
-
-
 def _thinks(item: Json) -> bool:
     return item.get("type") not in ("message", "function_call") or bool(item.get("phase"))
 
@@ -185,7 +181,7 @@ class Stream:
     def __init__(self, heard: Heard) -> None:
         self.done = False
         self._heard = heard
-        self._items: dict[object, Json] = {}
+        self._items: dict[int, Json] = {}
         self._response: Json = {}
 
     def take(self, event: Json) -> None:
@@ -194,12 +190,13 @@ class Stream:
         if kind in ("response.output_text.delta", "response.refusal.delta"):
             return self._heard(0, str(event.get("delta") or ""))
         if kind == "response.output_item.done":
-            self._items[event.get("output_index")] = as_mapping(event.get("item"))
+            place = event.get("output_index")
+            self._items[place if chat.is_count(place) else len(self._items)] = as_mapping(event.get("item"))
         elif kind in ("response.completed", "response.incomplete"):
             self.done, self._response = True, as_mapping(event.get("response"))
         self._heard(0, "")
 
     def whole(self) -> Json | None:
         """The response, none if it was cut. The items are those of their own events, as the provider advises."""
-        items = dict(enumerate(as_list(self._response.get("output")))) | self._items
+        items = dict[int, object](enumerate(as_list(self._response.get("output")))) | self._items
         return {**self._response, "output": list(items.values())} if self.done else None

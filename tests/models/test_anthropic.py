@@ -248,13 +248,17 @@ def test_an_error_in_a_reply_of_status_200_that_may_pass():
     [
         (Cut(["x"], 3, "garbage"), "an event that is no JSON object"),
         (Raw(200, "<html>", {"content-type": "text/html"}), "text/html that is not JSON"),
+        (Raw(200, f"data: {'x' * 90}{CANARY}\n\n", {"content-type": "text/event-stream"}), "no JSON object: xxx"),
+        (Raw(200, "data: " + "[" * 10**5 + "\n\n", {"content-type": "text/event-stream"}), "no JSON object"),
+        (Raw(200, "[" * 10**5, {"content-type": "application/json"}), "application/json that is not JSON"),
         (Raw(200, '{"content": [', {"content-type": "application/json"}), "application/json that is not JSON"),
         (Raw(200, "event: x\ndata: [1]\n\n", {"content-type": "text/event-stream"}), "an event that is no JSON object"),
     ],
 )
 def test_a_broken_stream_is_an_error_of_one_line(answer: Answer, words: str):
-    error = failure(answer, streamed=True)
+    error = failure(answer, streamed=True, api_key=CANARY)
     assert words in str(error)
+    assert "sk-ant" not in str(error)
     assert "is the base url right (it ends before /v1/messages)?" in str(error)
     assert not isinstance(error, TransientModelError)
 

@@ -341,6 +341,20 @@ def test_whatever_is_streamed_is_read_and_goes_back_as_it_was(content: list[Any]
         assert asked(user("Hm?"), replied(found))["messages"][1]["content"] == whole["content"]
 
 
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        ({"input_tokens": 3, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 5}, Usage(12, 2, 4, 5)),
+        ({"input_tokens": 3, "cache_read_input_tokens": None}, Usage(3, 2)),
+        ({"input_tokens": 3, "cache_read_input_tokens": -4}, None),
+        ({"input_tokens": True}, None),
+        ({"input_tokens": 3, "output_tokens": 0}, None),
+    ],
+)
+def test_tokens_are_counted_only_where_they_can_be_numbers_of_tokens(counts: dict[str, Any], usage: Usage | None):
+    assert claude_reply.usage({"usage": {"output_tokens": 2, **counts}}) == usage
+
+
 def test_input_of_a_call_that_is_no_json_is_kept_for_the_tool_to_complain_about():
     whole = message({"model": "m", "messages": []}, [CALL | {"input": '{"a": '}])
     written = claude_reply.Written()

@@ -82,6 +82,16 @@ def test_turns_become_messages():
     assert (ran.content, ran.tool_call_id, ran.name) == ("Sunny.", "c1", "get_weather")
 
 
+def test_the_result_of_a_call_goes_back_under_the_name_of_its_own_turns_call():
+    def turn(name: str) -> tuple[Message, Message]:
+        call = ToolCall(name, {}, "call_0")  # as calls without an id are called
+        return Message("assistant", "", "reply", (call,)), Message("tool", "1", "tool", tool_call_id="call_0")
+
+    talker = Talker()
+    generate(talker, replace(request(), messages=(*request().messages, *turn("add"), *turn("sub"))))
+    assert [m.name for m in talker.asked[0]["messages"] if isinstance(m, ToolMessage)] == ["add", "sub"]
+
+
 def test_what_a_request_sets_goes_into_the_fields_of_a_copy():
     talker = Talker(temperature=0.0)
     generate(talker, request(temperature=0.3, top_p=0.9, max_tokens=5, stop=("x",)))
@@ -187,6 +197,12 @@ def test_tokens_are_counted_as_they_are_told():
     assert generate(Talker(answer=message)).usage == Usage(50, 8, 20, 10)
     timed = tokens(50, 8, cache_creation=0, ephemeral_5m_input_tokens=4, ephemeral_1h_input_tokens=6)
     assert generate(Talker(answer=AIMessage("a", usage_metadata=timed))).usage == Usage(50, 8, 0, 10)
+
+
+def test_odd_counts_make_no_reply_cheaper():
+    message = AIMessage("a", usage_metadata=tokens(50, 8, cache_read=10**9, cache_creation=-5))
+    assert generate(Talker(answer=message)).usage == Usage(50, 8, 50, 0)
+    assert generate(Talker(answer=AIMessage("a", usage_metadata=tokens(-50, 80)))).usage.tokens_in > 0
 
 
 def test_tokens_that_nobody_counted_are_estimated():

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from langchain_core.exceptions import ModelRateLimitError
+from langchain_core.messages import HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from talker import KEY, Status, Talker
 
 from veriloop.core.errors import CapabilityError, ModelError, TransientModelError
@@ -55,6 +57,29 @@ def test_a_refused_parameter_is_left_out_reported_and_remembered(name: str, word
         reply = generate(model, request(stop=("z",)))
         assert reply.notes[0].startswith(f"langchain:Talker/talker-1 refuses {name}: ")
         assert len(talker.asked) == tried
+
+
+def test_a_refusal_is_not_learned_where_the_call_fails_all_the_same():
+    answers: list[Any] = [Status(400, "temperature is not supported"), Status(400), "yes"]
+    model = LangChain(Talker(answer=lambda asked: answers.pop(0)))
+    with pytest.raises(ModelError):
+        generate(model)
+    assert generate(model).notes == ()
+
+
+def test_a_message_that_is_no_reply_is_a_failure():
+    class Odd(Talker):
+        async def _agenerate(self, *args: Any, **options: Any) -> ChatResult:
+            return ChatResult(generations=[ChatGeneration(message=HumanMessage("hm"))])
+
+    with pytest.raises(ModelError, match="langchain:Odd/talker-1 failed: AttributeError"):
+        generate(Odd())
+
+
+def test_an_error_that_causes_itself_is_told():
+    error = KeyError("choices")
+    error.__cause__ = error
+    assert "KeyError" in str(failure(error))
 
 
 def test_a_fault_with_a_value_is_not_a_refusal():

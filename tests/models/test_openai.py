@@ -14,7 +14,7 @@ from loopback import Answer, ChatServer, Raw, obedient
 from loopback_client import ADD, arrived, ask, failure, request
 
 from veriloop.core.errors import CapabilityError, TransientModelError
-from veriloop.core.messages import Capabilities, Image, Message, Request, Text, ToolCall
+from veriloop.core.messages import Capabilities, Image, Message, Request, Text, ToolCall, Usage
 from veriloop.models.conformance import RED_SQUARE, check
 from veriloop.models.openai import OpenAI
 
@@ -115,7 +115,33 @@ def test_usage_counts_cached_tokens():
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, "x", {"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": 9}, {"prompt_tokens": "9"}]
+    ("details", "cached", "stored"),
+    [
+        ({"cached_tokens": 1e9}, 0, 0),
+        ({"cached_tokens": 10**9}, 9, 0),
+        ({"cached_tokens": 6, "cache_write_tokens": 6}, 6, 3),
+        ({"cached_tokens": -6, "cache_write_tokens": True}, 0, 0),
+        ("x", 0, 0),
+    ],
+)
+def test_no_more_is_cached_than_was_read(details: Any, cached: int, stored: int):
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": details}
+    reply, _ = ask(request(), lambda *_: Raw(200, {"choices": [{"message": {"content": "x"}}], "usage": usage}))
+    assert reply.usage == Usage(9, 4, cached, stored)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": True, "completion_tokens": 4},
+        {"prompt_tokens": 10**400, "completion_tokens": 4},
+        None,
+        {},
+        "x",
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 9},
+        {"prompt_tokens": "9"},
+    ],
 )
 def test_a_server_that_reports_no_usage_is_not_free(usage: Any):
     message = Message("user", (Text("Why? " * 60), Image(RED_SQUARE)))
@@ -132,6 +158,13 @@ def test_log_probabilities_are_summed():
     assert reply.samples[0].logprob == pytest.approx(-2.0)
 
 
+@pytest.mark.parametrize("token", [{}, {"logprob": None}, {"logprob": "x"}, None, 1, {"logprob": float("nan")}])
+def test_log_probabilities_that_are_none_cost_no_reply(token: Any):
+    choice = {"message": {"content": "x"}, "logprobs": {"content": [{"logprob": -1.0}, token]}}
+    reply, _ = ask(request(), lambda *_: [choice])
+    assert (reply.samples[0].text, reply.samples[0].logprob) == ("x", None)
+
+
 def test_a_reply_ends_before_a_stop_text_even_if_the_server_ignores_it():
     reply, _ = ask(request(stop=("END", "STOP")), lambda *_: ["so far STOP and END"])
     assert reply.samples[0].text == "so far "
@@ -144,9 +177,10 @@ def test_a_refusal_is_a_reply():
 
 
 def test_broken_arguments_of_a_tool_call_are_kept_for_the_tool_to_complain_about():
-    call = {"function": {"name": "add", "arguments": '{"a": '}}
-    reply, _ = ask(request(tools=(ADD,)), lambda *_: [{"message": {"content": None, "tool_calls": [call]}}])
-    assert reply.samples[0].tool_calls == (ToolCall("add", {"invalid_json": '{"a": '}, "call_0"),)
+    for broken in ('{"a": ', '{"a": NaN}', '{"a": 1e999}', "[" * 100_000, '{"a":' * 150 + "1" + "}" * 150, "[1]"):
+        call = {"function": {"name": "add", "arguments": broken}}
+        reply, _ = ask(request(tools=(ADD,)), lambda *_, call=call: [{"message": {"tool_calls": [call]}}])
+        assert reply.samples[0].tool_calls == (ToolCall("add", {"invalid_json": broken}, "call_0"),)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +191,7 @@ def test_broken_arguments_of_a_tool_call_are_kept_for_the_tool_to_complain_about
         ([{"message": {"content": 5}}], "no choice"),
         (Raw(200, {"choices": "x"}), "no choice"),
         (Raw(200, "[1]"), "not an object"),
+        (Raw(200, "[" * 100_000), "that is not JSON"),
         (Raw(200, "{", {"content-type": "application/json"}), "application/json that is not JSON"),
         (Raw(200, "<html>hello</html>", {"content-type": "text/html"}), "text/html that is not JSON"),
         (Raw(200, {"error": {"message": "upstream said no", "code": "bad"}}), "upstream said no"),

@@ -15,7 +15,7 @@ from loopback_client import ask, failure, request
 
 from veriloop.core.errors import TransientModelError, UsageError
 from veriloop.models.catalogue import catalogue
-from veriloop.models.endpoint import Endpoint
+from veriloop.models.endpoint import Endpoint, read_json
 from veriloop.models.openai import OpenAI
 
 CANARY = "sk-canary-0123456789"
@@ -110,6 +110,11 @@ def test_the_key_is_sent_and_never_shown():
         assert "sk-can" not in "".join(traceback.format_exception(error))
     assert CANARY not in repr(OpenAI("m", api_key=CANARY))
     assert CANARY not in repr(Endpoint("m", "http://here/v1", "KEY", CANARY))
+
+
+def test_json_that_is_nested_too_deep_is_none():
+    with pytest.raises(ValueError, match="too deep"):
+        read_json("[" * 100_000)
 
 
 # ---- settings

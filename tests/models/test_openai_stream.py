@@ -116,6 +116,14 @@ def test_calls_that_a_server_does_not_count_are_told_apart_by_their_ids():
         assert [call.id for call in reply.samples[0].tool_calls] == ["a", "b"]
 
 
+@pytest.mark.parametrize("index", ["x", [1], -1, 1e400, 0.5, None])
+def test_a_choice_whose_place_is_none_is_the_first(index: Any):
+    odd = {"choices": [{"index": index, "delta": {"content": "so far"}}]}
+    reply, heard, _ = listen(request(), lambda *_: stream(odd, FINISHED))
+    assert reply.samples[0].text == "so far and done"
+    assert heard == [(0, "so far"), (0, " and done")]
+
+
 def test_a_refusal_is_a_reply():
     reply, heard, _ = listen(request(), lambda *_: [{"message": {"content": None, "refusal": "I will not."}}])
     assert (reply.samples[0].text, reply.samples[0].finish) == ("I will not.", "refusal")
@@ -227,6 +235,7 @@ def test_a_status_is_the_error_that_it_is_unstreamed(status: int):
         ({"message": "You have none left", "code": "insufficient_quota", "type": "rate_limit"}, False),
         ({"message": "too long", "type": "invalid_request_error", "code": "context_length_exceeded"}, False),
         ({"message": "bad", "code": 400}, False),
+        ({"message": "bad", "code": "4" * 5000}, False),
     ],
 )
 @pytest.mark.parametrize("event", [False, True])
@@ -272,6 +281,7 @@ def test_a_server_that_says_done_need_not_say_why():
     [
         (stream("data: {nonsense"), "an event that is not JSON"),
         (stream("data: [1]"), "an event that is not an object"),
+        (stream("data: " + "[" * 100_000), "an event that is not JSON"),
         (stream(), "no choice"),
         (stream({"choices": "x"}), "no choice"),
         (replace(stream(FINISHED), headers={"content-type": "text/html"}), "text/html that is not JSON"),

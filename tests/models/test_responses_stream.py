@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from loopback import Answer, ChatServer, Cut, Drop, Raw, Stall
@@ -34,6 +35,19 @@ def test_the_items_of_a_stream_are_those_of_their_own_events():
     whole = {"status": "completed", "output": [{**THOUGHT, "encrypted_content": "part"}, ANSWER], "usage": USAGE}
     events = [
         {"type": "response.output_item.done", "output_index": 0, "item": THOUGHT},
+        {"type": "response.completed", "response": whole},
+    ]
+    text = b"".join(map(event, events)).decode()
+    reply, _, _ = listen(request(), lambda *_: Raw(200, text, EVENTS), Responses)
+    assert reply.samples[0].state == (THOUGHT, ANSWER)
+
+
+@pytest.mark.parametrize("place", [[0], {}, None, -1, "0"])
+def test_an_item_whose_place_is_none_is_the_next(place: Any):
+    whole = {"status": "completed", "output": [], "usage": USAGE}
+    events = [
+        {"type": "response.output_item.done", "output_index": place, "item": THOUGHT},
+        {"type": "response.output_item.done", "output_index": place, "item": ANSWER},
         {"type": "response.completed", "response": whole},
     ]
     text = b"".join(map(event, events)).decode()
