@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -15,18 +15,27 @@ from typing import TYPE_CHECKING, Any, cast
 from ..core.errors import ModelError, TransientModelError
 from ..core.messages import Reply, Request
 from .anthropic import STATUS, Anthropic
-from .batch_provider import Draft, Progress, custom_id, json_lines
+from .batch_provider import (
+    CONNECT,
+    SKEW,
+    TOTAL,
+    Draft,
+    Progress,
+    calling,
+    count_of,
+    custom_id,
+    json_lines,
+    json_object,
+    listed,
+)
 from .endpoint import LONGEST_MESSAGE, Json, PerLoop, as_mapping
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+    from anthropic._response import AsyncAPIResponse
     from httpx2 import Response
 
 PATH = "/v1/messages/batches"
-SKEW = 3600.0
-"""Seconds by which the provider's clock and ours may differ."""
-CONNECT, TOTAL = 10.0, 600.0
-"""Seconds until a connection stands, and those that a step of a transfer may take."""
 
 
 class AnthropicBatches:
@@ -52,33 +61,32 @@ class AnthropicBatches:
     async def submit(self, token: str, drafts: Mapping[str, Draft]) -> str:
         """Submit the requests, which begins their work."""
         requests = [{"custom_id": custom_id(hash, token), "params": draft.body} for hash, draft in drafts.items()]
-        async with self._calling(beginning=True) as client:
-            batch = self._data(await client.messages.batches.create(requests=cast(Any, requests)))
-            return self._id(batch)
+        async with self._calling(begin=True) as client:
+            batch = await client.messages.batches.with_raw_response.create(requests=cast(Any, requests))
+            return self._id(self._data(batch))
 
     async def candidates(self, token: str, count: int, since: float) -> list[str]:
         """The batches of as many requests: no batch shows whose it is before it has results."""
         found: list[str] = []
         async with self._calling() as client:
-            async for batch in client.messages.batches.list(limit=100):
-                data = self._data(batch)
-                if _seconds(data.get("created_at")) < since - SKEW:
+            pages = client.messages.batches.with_raw_response
+            async for batch in listed(lambda query: pages.list(extra_query=query), "after_id", self._endpoint):
+                if _seconds(batch.get("created_at")) < since - SKEW:
                     break
-                if _total(data) == count:
-                    found.append(self._id(data))
+                if _total(batch) == count:
+                    found.append(self._id(batch))
         return found
 
-    async def progress(self, id: str) -> Progress:
-        """How far a batch is. Its counts stand still until all of it has ended."""
+    async def progress(self, id: str) -> Progress | None:
+        """How far a batch is, none if it is not known. Its counts stand still until all of it has ended."""
         from anthropic import NotFoundError
 
         async with self._calling() as client:
             try:
-                data = self._data(await client.messages.batches.retrieve(id))
+                data = self._data(await client.messages.batches.with_raw_response.retrieve(id))
             except NotFoundError:
-                said = f"{self._endpoint.url} does not know batch {id}"
-                return Progress(failure=ModelError(self._endpoint.say(said)))
-        total, left = _total(data), as_mapping(data.get("request_counts")).get("processing") or 0
+                return None
+        total, left = _total(data), count_of(as_mapping(data.get("request_counts")).get("processing"))
         ended = data.get("processing_status") == "ended"
         return Progress(ended, total - left, total, bool(data.get("cancel_initiated_at")))
 
@@ -121,13 +129,8 @@ class AnthropicBatches:
         said = self._endpoint.say(f"{self._endpoint.url} failed ({name}): {words}")
         raise TransientModelError(said[:LONGEST_MESSAGE], busy=name in ("overloaded_error", "rate_limit_error"))
 
-    def _data(self, found: object) -> Json:
-        # What is no JSON comes as it is: a page with a status of 200.
-        from anthropic import BaseModel
-
-        if not isinstance(found, BaseModel):
-            raise self._endpoint.broken("no batch")
-        return found.to_dict(mode="json")
+    def _data(self, response: AsyncAPIResponse[Any]) -> Json:
+        return json_object(response.http_response.content, self._endpoint)
 
     def _id(self, data: Json) -> str:
         id = data.get("id")
@@ -135,44 +138,22 @@ class AnthropicBatches:
             raise self._endpoint.broken("a batch without an id")
         return id
 
-    @asynccontextmanager
-    async def _calling(self, beginning: bool = False) -> AsyncGenerator[AsyncAnthropic]:
-        """The client, its errors in our words; ``beginning`` where the server may have no such interface, and where
-        its failure may have begun what costs."""
-        from aiohttp import ClientError
-        from anthropic import APIConnectionError, APIStatusError
-        from httpx2 import HTTPError
+    def _calling(self, begin: bool = False) -> AbstractAsyncContextManager[AsyncAnthropic]:
+        import anthropic
 
-        endpoint = self._endpoint
-        try:
-            yield await self._clients.get()
-        except APIStatusError as error:
-            if beginning and error.status_code in (404, 405, 501):
-                none = f"{endpoint.url} has no batch interface ({error.status_code}): leave out batch (--batch)"
-                raise ModelError(endpoint.say(none)) from None
-            found = self._model.failure(error)
-            if isinstance(found, TransientModelError) and error.status_code >= 500 and not found.busy:
-                found.unsettled = beginning
-            raise found from None
-        except (APIConnectionError, HTTPError, ClientError, TimeoutError) as error:
-            found = endpoint.unreachable(error, CONNECT, TOTAL)
-            if isinstance(found, TransientModelError) and not beginning:
-                found.unsettled = False
-            raise found from None
-        except ValueError:
-            raise endpoint.broken("JSON that cannot be read") from None
+        return calling(self._clients, self._endpoint, anthropic, self._model.failure, beginning=begin, paid=begin)
 
 
 def _total(data: Json) -> int:
     """The requests of a batch, whatever has become of them."""
-    return sum(count for count in as_mapping(data.get("request_counts")).values() if isinstance(count, int))
+    return sum(count_of(count) for count in as_mapping(data.get("request_counts")).values())
 
 
 def _seconds(date: object) -> float:
-    """The seconds since the epoch of a date, now if it is none."""
+    """The seconds since the epoch of a date, endless if it is none."""
     try:
         return datetime.fromisoformat(str(date)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return float("inf")
 
 

@@ -22,7 +22,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from ..core.errors import TransientModelError, UsageError, plain
+from ..core.errors import UsageError, VeriloopError, plain
 from ..core.messages import Reply, Request
 from ..core.protocols import Model
 from .anthropic import Anthropic
@@ -264,8 +264,8 @@ class Office:
         try:
             receipt.id = await setup.provider.submit(receipt.token, drafts)
         except Exception as error:
-            # Where nobody knows whether it arrived, the receipt stays: who asks again looks for the batch first.
-            if not (isinstance(error, TransientModelError) and error.unsettled):
+            # Unless it was refused, the receipt stays: who asks again looks for the batch first.
+            if isinstance(error, VeriloopError) and not getattr(error, "unsettled", False):
                 receipt.remove()
             raise
         receipt.save()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from ..core.errors import ModelError, TransientModelError, UsageError
 from ..core.messages import Reply, Request
-from .endpoint import Endpoint, Json, PerLoop, as_list, read_json
+from .endpoint import Endpoint, Json, PerLoop, as_list, as_mapping, read_json
 
 C = TypeVar("C")
 SKEW = 3600.0
@@ -130,7 +130,7 @@ async def listed(page: Callable[[Json], Awaitable[Any]], cursor: str, endpoint: 
     query: dict[str, Any] = {"limit": 100}
     while True:
         data = json_object((await page(query)).http_response.content, endpoint)
-        found = [batch for batch in as_list(data.get("data")) if isinstance(batch, dict)]
+        found = [as_mapping(batch) for batch in as_list(data.get("data"))]
         if found != data.get("data"):
             raise endpoint.broken("no list of batches")
         for batch in found:

@@ -138,7 +138,7 @@ class Batch:
                 self._resubmit()
             told, waits = 0, self._setup.waits()
             while self.waited:
-                progress = await self._patiently(partial(self._setup.provider.progress, self.receipt.id))
+                progress = await self._progress(self.receipt.id)
                 if progress.failure:
                     self._fail(progress.failure, gone=True)
                 elif progress.ended:
@@ -165,7 +165,7 @@ class Batch:
         waits = self._setup.waits()
         while left:
             for id in list(left):
-                progress = await self._patiently(partial(provider.progress, id))
+                progress = await self._progress(id)
                 if progress.ended and await self._patiently(partial(self._ours, id)):
                     receipt.id = id
                     receipt.save()
@@ -182,6 +182,14 @@ class Batch:
             async for name, _ in results:
                 return name.endswith(custom_id("", self.receipt.token))
         return False
+
+    async def _progress(self, id: str) -> Progress:
+        """How far a batch is. One that is not known may be so to another key, or later: it is not submitted again."""
+        progress = await self._patiently(partial(self._setup.provider.progress, id))
+        if progress is None:
+            said = f"{self._setup.address} does not know batch {id}"
+            raise ModelError(f"{said}: check the key, or remove {self.receipt.path}")
+        return progress
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """What ``call`` gives, however often it fails in a way that may pass: what the batch has made is paid for."""

@@ -8,27 +8,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..core.errors import ModelError, TransientModelError
 from ..core.messages import Reply, Request
-from .batch_provider import Draft, Progress, custom_id, json_lines
-from .endpoint import Endpoint, Json, PerLoop, as_list, as_mapping
+from .batch_provider import (
+    CONNECT,
+    SKEW,
+    TOTAL,
+    Draft,
+    Progress,
+    calling,
+    count_of,
+    custom_id,
+    json_lines,
+    json_object,
+    listed,
+)
+from .endpoint import Json, PerLoop, as_list, as_mapping
 from .openai import Backend
 from .openai_http import Refused
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
+    from openai._legacy_response import LegacyAPIResponse
 
 ENDED = ("completed", "expired", "cancelled")
 MARK = "veriloop"
 """The metadata that holds our token."""
-SKEW = 3600.0
-"""Seconds by which the provider's clock and ours may differ."""
-CONNECT, TOTAL = 10.0, 600.0
-"""Seconds until a connection stands, and those that a step of a transfer may take."""
 
 
 class OpenAIBatches:
@@ -60,38 +69,44 @@ class OpenAIBatches:
         )
         data = "".join(lines).encode()
         async with self._calling(beginning=True) as client:
-            file = await client.files.create(file=("requests.jsonl", data), purpose="batch")
-            file_id = self._id(file)
+            file = await client.files.with_raw_response.create(file=("requests.jsonl", data), purpose="batch")
+            file_id = self._id(self._data(file))
         async with self._calling(beginning=True, paid=True) as client:
-            batch = await client.batches.create(
+            batch = await client.batches.with_raw_response.create(
                 completion_window="24h", endpoint=cast(Any, path), input_file_id=file_id, metadata={MARK: token}
             )
-            return self._id(batch)
+            return self._id(self._data(batch))
 
     async def candidates(self, token: str, count: int, since: float) -> list[str]:
         """The batch that carries our token."""
         async with self._calling() as client:
-            async for batch in client.batches.list(limit=100):
-                data = self._data(batch)
-                if data.get("created_at", 0) < since - SKEW:
+            pages = client.batches.with_raw_response
+            async for batch in listed(lambda query: pages.list(extra_query=query), "after", self._endpoint):
+                created = batch.get("created_at")
+                if isinstance(created, int | float) and created < since - SKEW:
                     break
-                if as_mapping(data.get("metadata")).get(MARK) == token:
+                if as_mapping(batch.get("metadata")).get(MARK) == token:
                     return [self._id(batch)]
         return []
 
-    async def progress(self, id: str) -> Progress:
-        """How far a batch is."""
-        data = await self._batch(id)
-        if data is None:
-            return Progress(failure=ModelError(self._endpoint.say(f"{self._endpoint.url} does not know batch {id}")))
+    async def progress(self, id: str) -> Progress | None:
+        """How far a batch is, none where the provider does not know it."""
+        from openai import NotFoundError
+
+        async with self._calling() as client:
+            try:
+                data = self._data(await client.batches.with_raw_response.retrieve(id))
+            except NotFoundError:
+                return None
         status, counts = data.get("status"), as_mapping(data.get("request_counts"))
-        done = int(counts.get("completed") or 0) + int(counts.get("failed") or 0)
+        done = count_of(counts.get("completed")) + count_of(counts.get("failed"))
         failure = self._refused(data) if status == "failed" else None
-        return Progress(status in ENDED, done, int(counts.get("total") or 0), status == "cancelled", failure)
+        return Progress(status in ENDED, done, count_of(counts.get("total")), status == "cancelled", failure)
 
     async def results(self, id: str) -> AsyncGenerator[tuple[str, Json], None]:
         """The lines of a batch's two files: what was answered, and what failed."""
-        data = await self._batch(id) or {}
+        async with self._calling() as client:
+            data = self._data(await client.batches.with_raw_response.retrieve(id))
         for name in ("output_file_id", "error_file_id"):
             if file := data.get(name):
                 async with self._calling() as client, client.files.with_streaming_response.content(file) as response:
@@ -136,64 +151,25 @@ class OpenAIBatches:
             return TransientModelError(said, retry_after=60.0, busy=True)
         return ModelError(said)
 
-    async def _batch(self, id: str) -> Json | None:
-        """The batch as JSON, none where the provider does not know it."""
-        from openai import NotFoundError
+    def _data(self, response: LegacyAPIResponse[Any]) -> Json:
+        return json_object(response.http_response.content, self._endpoint)
 
-        async with self._calling() as client:
-            try:
-                return self._data(await client.batches.retrieve(id))
-            except NotFoundError:
-                return None
-
-    def _data(self, found: object) -> Json:
-        # What is no JSON comes as it is: a page with a status of 200.
-        from openai import BaseModel
-
-        if not isinstance(found, BaseModel):
-            raise self._endpoint.broken("no batch")
-        return found.to_dict(mode="json")
-
-    def _id(self, found: object) -> str:
-        id = self._data(found).get("id")
+    def _id(self, data: Json) -> str:
+        id = data.get("id")
         if not isinstance(id, str) or not id:
             raise self._endpoint.broken("a batch or file without an id")
         return id
 
-    @asynccontextmanager
-    async def _calling(self, beginning: bool = False, paid: bool = False) -> AsyncGenerator[AsyncOpenAI]:
-        """The client, its errors in our words; ``beginning`` where the server may have no such interface, ``paid``
-        where a failure of the server may have begun what costs."""
-        from aiohttp import ClientError
-        from httpx2 import HTTPError
-        from openai import APIConnectionError, APIStatusError
+    def _calling(self, beginning: bool = False, paid: bool = False) -> AbstractAsyncContextManager[AsyncOpenAI]:
+        import openai
 
-        try:
-            yield await self._clients.get()
-        except APIStatusError as error:
-            if beginning and error.status_code in (404, 405, 501):
-                raise _none(self._endpoint, error.status_code) from None
-            found = self._failure(error)
-            if isinstance(found, TransientModelError) and error.status_code >= 500 and not found.busy:
-                found.unsettled = paid
-            raise found from None
-        except (APIConnectionError, HTTPError, ClientError, TimeoutError) as error:
-            found = self._endpoint.unreachable(error, CONNECT, TOTAL)
-            if isinstance(found, TransientModelError) and not paid:
-                found.unsettled = False
-            raise found from None
-        except ValueError:
-            raise self._endpoint.broken("JSON that cannot be read") from None
+        return calling(self._clients, self._endpoint, openai, self._failure, beginning=beginning, paid=paid)
 
     def _failure(self, error: APIStatusError) -> ModelError:
         told = as_mapping(error.body)
         words = error.body if isinstance(error.body, str) else str(told.get("message") or json.dumps(told))
         quota = error.code == "insufficient_quota"
         return self._endpoint.refused(error.status_code, error.response.headers, words, quota)
-
-
-def _none(endpoint: Endpoint, status: int) -> ModelError:
-    return ModelError(endpoint.say(f"{endpoint.url} has no batch interface ({status}): leave out batch (--batch)"))
 
 
 def _client(url: str, key: str) -> AsyncOpenAI:

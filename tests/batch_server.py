@@ -63,7 +63,8 @@ def obedient(body: dict[str, Any]) -> Fate:
 
 class BatchServer:
     """Serves both interfaces while entered. ``made`` has the batches in order; ``begin`` is called with each new one,
-    ``faults`` become of the next submissions, ``trouble`` of the next looks at a batch or its results."""
+    ``faults`` become of the next submissions, ``trouble`` of the next looks at a batch or its results (none: nothing),
+    ``lists`` of those at the list."""
 
     def __init__(
         self, fate: Callable[[dict[str, Any]], Fate] = obedient, *, looks: int = 2, hold: bool = False
@@ -74,7 +75,8 @@ class BatchServer:
         self.made: list[Made] = []
         self.files: dict[str, bytes] = {}
         self.faults: list[Fault] = []
-        self.trouble: list[Raw] = []
+        self.trouble: list[Raw | None] = []
+        self.lists: list[Raw] = []
         self.begin: Callable[[Made], None] = lambda made: None
         self.paths: list[str] = []
         self.port = 0
@@ -156,15 +158,20 @@ class BatchServer:
 
     async def _look(self, http: web.Request) -> web.StreamResponse:
         self.paths.append(http.path)
-        if self.trouble:
-            return _raw(self.trouble.pop(0))
+        if what := self._troubled():
+            return _raw(what)
         found = [made for made in self.made if made.id == http.match_info["id"]]
         if not found:
             return _raw(Raw(404, fault("not_found_error", "no such batch")))
         found[0].looks += 1
         return web.json_response(self._shown(found[0]))
 
+    def _troubled(self) -> Raw | None:
+        return self.trouble.pop(0) if self.trouble else None
+
     async def _list(self, http: web.Request) -> web.StreamResponse:
+        if self.lists:
+            return _raw(self.lists.pop(0))
         kind = "anthropic" if "messages" in http.path else "openai"
         after = http.query.get("after_id") or http.query.get("after")
         listed = [made for made in reversed(self.made) if made.kind == kind]
@@ -225,13 +232,13 @@ class BatchServer:
     # ---- results
 
     async def _content(self, http: web.Request) -> web.StreamResponse:
-        if self.trouble:
-            return _raw(self.trouble.pop(0))
+        if what := self._troubled():
+            return _raw(what)
         return web.Response(body=self.files[http.match_info["id"]], content_type="application/octet-stream")
 
     async def _results(self, http: web.Request) -> web.StreamResponse:
-        if self.trouble:
-            return _raw(self.trouble.pop(0))
+        if what := self._troubled():
+            return _raw(what)
         made = next(made for made in self.made if made.id == http.match_info["id"])
         found: list[dict[str, Any]] = []
         for name, body in reversed(made.bodies.items()):

@@ -237,7 +237,6 @@ def test_tools_that_are_refused_are_not_left_out(tmp_path: Path):
         (Raw(404, fault("not_found_error", "no")), "has no batch interface (404): leave out batch (--batch)", False),
         (Raw(429, fault("rate_limit_error", "slow")), "asks to slow down (429)", True),
         (Raw(413, fault("request_too_large", "large")), "refuses the request", False),
-        (Raw(200, "<html>Welcome</html>"), "gave no usable reply", False),
     ],
 )
 def test_a_failed_submission_fails_its_callers_with_one_line(
@@ -338,14 +337,35 @@ def test_a_key_that_is_revoked_meanwhile_fails_the_callers_and_keeps_the_receipt
 
 
 @BOTH
-def test_a_batch_that_the_provider_does_not_know_any_more_is_given_up(provider: str, tmp_path: Path):
+@pytest.mark.parametrize("looks", range(3))
+def test_a_batch_that_the_provider_does_not_know_for_a_while_is_not_paid_twice(
+    provider: str, looks: int, tmp_path: Path
+):
     async def run() -> None:
         async with BatchServer() as server:
-            server.trouble = [Raw(404, fault("not_found_error", "gone"))]
+            server.trouble = [*[None] * looks, Raw(404, fault("not_found_error", "gone"))]
             model = model_of(provider, server, tmp_path)
             (error,) = await ask(model, "a")
-            assert f"does not know batch {server.made[0].id}" in str(error)
-            assert receipts(tmp_path) == []
+            assert type(error) is ModelError
+            assert "does not know" in str(error)
+            if looks < 2:  # the third is at the results
+                file = tmp_path / f"{receipts(tmp_path)[0]['token']}.json"
+                assert str(error).endswith(f"batch {server.made[0].id}: check the key, or remove {file}")
+            assert texts(await ask(model, "a")) == ["a"]
+            assert len(server.made) == 1
+        assert receipts(tmp_path) == []
+
+    asyncio.run(run())
+
+
+@BOTH
+def test_counts_that_are_none_are_no_progress(provider: str, tmp_path: Path):
+    odd = {"completed": "many", "failed": None, "total": [], "processing": "x", "succeeded": {}}
+
+    async def run() -> None:
+        async with BatchServer() as server:
+            server.trouble = [Raw(200, {"id": "batch_0", "request_counts": odd})]
+            assert texts(await ask(model_of(provider, server, tmp_path), "a")) == ["a"]
 
     asyncio.run(run())
 

@@ -18,7 +18,7 @@ from batch_server import BatchServer, Made
 from loopback import Raw
 
 import veriloop as vl
-from veriloop.core.errors import TransientModelError, UsageError
+from veriloop.core.errors import ModelError, TransientModelError, UsageError
 from veriloop.models.batch_receipts import KEPT, locked
 
 CLIENT = """
@@ -228,6 +228,10 @@ UNREAD = {
     "status": b"HTTP/1.1 2OO OK\r\n\r\n",
     "header": HEAD + b"x-long: " + b"x" * 100_000 + b"\r\n\r\n",
     "chunk": HEAD + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
+    "page": HEAD + b"content-length: 6\r\n\r\n<html>",
+    "no batch": HEAD + b"content-length: 2\r\n\r\n[]",
+    "no id": HEAD + b"content-length: 2\r\n\r\n{}",
+    "never made": Raw(200, "<html>Welcome</html>"),
     "gzip": HEAD + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
 }
 
@@ -244,6 +248,41 @@ def test_a_submission_with_an_unknown_end_is_looked_for_before_it_is_repeated(pr
             assert texts(await ask(model, "a", "b")) == ["a", "b"]
             assert len(server.made) == 1
         assert receipts(tmp_path) == []
+
+    asyncio.run(run())
+
+
+@BOTH
+@pytest.mark.parametrize("listed", ["<html>", [], {"data": None}, {"data": [1]}], ids=str)
+def test_a_list_that_cannot_be_read_does_not_say_that_there_is_no_batch(provider: str, listed: Any, tmp_path: Path):
+    async def run() -> None:
+        async with BatchServer() as server:
+            server.faults, server.lists = ["cut"], [Raw(200, listed)]
+            model = model_of(provider, server, tmp_path)
+            await ask(model, "a")
+            (error,) = await ask(model, "a")
+            assert type(error) is ModelError
+            assert "gave no usable reply" in str(error)
+            assert texts(await ask(model, "a")) == ["a"]
+            assert len(server.made) == 1
+        assert receipts(tmp_path) == []
+
+    asyncio.run(run())
+
+
+@BOTH
+@pytest.mark.parametrize("date", [None, "soon", [1]], ids=str)
+def test_a_listed_batch_with_an_odd_date_is_looked_at(provider: str, date: Any, tmp_path: Path):
+    async def run() -> None:
+        async with BatchServer() as server:
+            server.faults = ["cut"]
+            model = model_of(provider, server, tmp_path)
+            await ask(model, "a")
+            metadata = {"veriloop": receipts(tmp_path)[0]["token"]}
+            shown = {"id": server.made[0].id, "created_at": date, "metadata": metadata}
+            server.lists = [Raw(200, {"data": [{**shown, "request_counts": {"succeeded": 1}}], "has_more": False})]
+            assert texts(await ask(model, "a")) == ["a"]
+            assert len(server.made) == 1
 
     asyncio.run(run())
 
