@@ -41,6 +41,7 @@ STATUS = {
     "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
+    "request_too_large": 413,
 }
 """HTTP statuses of errors that come in a reply of status 200; the others may pass."""
 

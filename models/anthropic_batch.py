@@ -41,6 +41,7 @@ PATH = "/v1/messages/batches"
 class AnthropicBatches:
     """The batch interface of a model behind Anthropic's Messages."""
 
+    marks = False
     most = 100_000
     most_bytes = 256_000_000
 

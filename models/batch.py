@@ -9,9 +9,9 @@ how a run which was killed, or stopped with Ctrl-C, goes on: a batch is never ca
 goes when all results have been handed out, or after 48 hours.
 
 A kill *between* the submission and the writing of its id: neither provider takes a key that makes a submission safe to
-repeat. So a batch that may be ours is looked for among those that the provider lists (OpenAI's carry our token as
-metadata; of Anthropic's, those of the same number of requests), and known by its results, once it has ended. What
-stays open: a batch that the provider does not list yet, or lists for another key, and clocks more than an hour apart.
+repeat. So a batch that may be ours is looked for among those that the provider lists: OpenAI's carry our token as
+metadata; of Anthropic's, one of the same number of requests is known by its results, once it has ended. What stays
+open: a batch that the provider does not list yet, or lists for another key, and clocks more than an hour apart.
 """
 
 from __future__ import annotations

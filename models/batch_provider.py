@@ -54,6 +54,11 @@ class Provider(Protocol):
     """
 
     @property
+    def marks(self) -> bool:
+        """Whether the list shows our token, so that a candidate is ours."""
+        ...
+
+    @property
     def most(self) -> int:
         """Requests in a batch."""
         ...

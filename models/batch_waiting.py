@@ -133,9 +133,13 @@ class Batch:
     async def _run(self) -> None:
         """Wait for the end and hand out the results, as long as anybody wants them."""
         try:
-            if not self.receipt.id and not await self._recognised():
-                self.receipt.remove()
-                self._resubmit()
+            if not self.receipt.id:
+                self.receipt.id = await self._recognised()
+                if self.receipt.id:
+                    self.receipt.save()
+                else:
+                    self.receipt.remove()
+                    self._resubmit()
             told, waits = 0, self._setup.waits()
             while self.waited:
                 progress = await self._progress(self.receipt.id)
@@ -153,13 +157,15 @@ class Batch:
         except Exception as error:
             self._fail(error, gone=False)
 
-    async def _recognised(self) -> bool:
-        """Whether a batch whose submission was cut is at the provider after all; its id is known then.
+    async def _recognised(self) -> str:
+        """The id of a batch whose submission was cut, empty where it is not at the provider.
 
-        A batch is recognised by its results, which carry our token: so it must end first.
+        Where the provider's list does not show our token, the results do: so the batch must end first.
         """
         provider, receipt = self._setup.provider, self.receipt
         left = await provider.candidates(receipt.token, len(receipt.requests), receipt.created)
+        if left and provider.marks:
+            return left[0]
         if left:
             self._setup.say(f"a submission was cut: whether it is batch {' or '.join(left)} shows when that ends")
         waits = self._setup.waits()
@@ -167,14 +173,12 @@ class Batch:
             for id in list(left):
                 progress = await self._progress(id)
                 if progress.ended and await self._patiently(partial(self._ours, id)):
-                    receipt.id = id
-                    receipt.save()
-                    return True
+                    return id
                 if progress.ended or progress.failure:
                     left.remove(id)
             if left:
                 await asyncio.sleep(next(waits))
-        return False
+        return ""
 
     async def _ours(self, id: str) -> bool:
         """Whether the results of a batch carry our token; the first of them tells."""

@@ -43,6 +43,7 @@ MARK = "veriloop"
 class OpenAIBatches:
     """The batch interface of a model of OpenAI's kind."""
 
+    marks = True
     most = 50_000
     most_bytes = 200_000_000
 

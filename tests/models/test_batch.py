@@ -173,6 +173,16 @@ def test_a_failure_is_of_its_own_request(provider: str, tmp_path: Path):
     asyncio.run(run())
 
 
+def test_a_request_that_is_too_large_is_not_asked_again(tmp_path: Path):
+    async def run() -> None:
+        async with BatchServer(lambda body: Raw(413, fault("request_too_large", "too large"))) as server:
+            (error,) = await ask(model_of("anthropic", server, tmp_path), "a")
+            assert type(error) is ModelError
+            assert "refuses the request to anthropic:m (413): too large" in str(error)
+
+    asyncio.run(run())
+
+
 @BOTH
 def test_a_request_that_failed_goes_into_a_new_batch_when_it_is_asked_again(provider: str, tmp_path: Path):
     def fate(body: dict[str, Any]) -> Fate:

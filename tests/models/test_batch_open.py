@@ -270,6 +270,21 @@ def test_a_list_that_cannot_be_read_does_not_say_that_there_is_no_batch(provider
     asyncio.run(run())
 
 
+def test_a_listed_batch_with_our_token_is_known_at_once(tmp_path: Path):
+    async def run() -> None:
+        async with BatchServer(hold=True) as server:
+            server.faults = ["cut"]
+            model = model_of("openai", server, tmp_path)
+            await ask(model, "a")
+            asking = asyncio.create_task(ask(model, "a"))
+            await until(lambda: receipts(tmp_path)[0]["id"] == server.made[0].id)
+            server.hold = False
+            assert texts(await asking) == ["a"]
+            assert len(server.made) == 1
+
+    asyncio.run(run())
+
+
 @BOTH
 @pytest.mark.parametrize("date", [None, "soon", [1]], ids=str)
 def test_a_listed_batch_with_an_odd_date_is_looked_at(provider: str, date: Any, tmp_path: Path):
