@@ -22,7 +22,7 @@ from ..core.messages import Capabilities, Reply, Request
 from ..core.protocols import Heard
 from . import chat, claude, claude_reply
 from .capabilities import refuse
-from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping, drain, read_json, refuse_url
+from .endpoint import LONGEST_MESSAGE, Endpoint, PerLoop, as_mapping, drain, read_json, refuse_url, words_of
 from .secrets import secret
 
 if TYPE_CHECKING:
@@ -184,12 +184,14 @@ class Anthropic:
             async with asyncio.timeout(self._total) as limit:
                 # The SDK's own types are built without validation, and its messages.create refuses what may take
                 # long unless it is streamed; plain JSON is checked here, and costs less.
-                if heard is None:
-                    return self._parse(await client.post(PATH, body=body, cast_to=Response))
-                streamed = {**body, "stream": True}
-                kind = AsyncStream[Any]
-                stream = await client.post(PATH, body=streamed, cast_to=Response, stream=True, stream_cls=kind)
-                return await self._listen(cast("Response", cast("object", stream)), heard, limit)
+                sent = body if heard is None else {**body, "stream": True}
+                kind, streamed = AsyncStream[Any], heard is not None
+                try:
+                    came = await client.post(PATH, body=sent, cast_to=Response, stream=streamed, stream_cls=kind)
+                except (TypeError, ValueError) as error:
+                    raise self._endpoint.unwritable(error) from None
+                response = cast("Response", cast("object", came))
+                return self._parse(response) if heard is None else await self._listen(response, heard, limit)
         except APIStatusError as error:
             if error.status_code in (400, 422):
                 return error
@@ -283,8 +285,4 @@ def _kind(response: Response) -> str:
 
 def _words(error: APIStatusError) -> str:
     """What the server said, as text."""
-    said: Any = error.body
-    if isinstance(said, dict):
-        said = cast("dict[str, Any]", said)
-        return str(error.api_message or said.get("message") or json.dumps(said))
-    return str(said or "")
+    return error.api_message or words_of(error.body)

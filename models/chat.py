@@ -25,7 +25,9 @@ KNOBS = ("temperature", "top_p", "seed", "n", "stop", "tool_choice", SCHEMA, *TO
 """Parameters that a request can do without."""
 FEATURES = ("tools", "logprobs", "images")
 """What it cannot do without."""
-NAMES = {name: name for name in (*KNOBS, *FEATURES)}
+SCHEMAS = ("json_schema", "structured outputs", "Structured outputs")
+"""What a refusal may call a schema."""
+NAMES = {name: name for name in (*KNOBS, *FEATURES)} | dict.fromkeys((*SCHEMAS, "response_format.type"), SCHEMA)
 """What a refusal may call a parameter, and the parameter."""
 INSTEAD = {
     **{name: f"{other} was sent instead" for name, other in TOKEN_LIMITS.items()},
@@ -36,8 +38,15 @@ INSTEAD = {
     "stream_options": "a stream reports no usage",
 }
 """What is done about a refused parameter, other than leaving it out."""
-FINISHES = {"content_filter": "refusal"}
-"""The provider's words for the end of a reply that differ from ours."""
+FINISHES = {
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "refusal",
+    "refusal": "refusal",
+}
+"""Servers' words for the end of a reply, and ours; any other is an ordinary end."""
 NO_USAGE = "reports no usage: tokens are estimated"
 BYTES_PER_TOKEN, TOKENS_PER_PICTURE = 3, 1500
 """How tokens are estimated that nobody reports; what a model thinks and does not show is not among them."""
@@ -194,10 +203,16 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
 
 
+def ended(text: str, stop: Sequence[str], finish: str) -> tuple[str, str]:
+    """``text`` cut at ``stop``, and why it ended: what was cut off after a stop text is not missed."""
+    short = cut(text, stop)
+    return short, "stop" if finish == "length" and short != text else finish
+
+
 def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
     message = as_mapping(choice.get("message"))
     content, refusal = message.get("content"), message.get("refusal")
-    finish = str(choice.get("finish_reason") or "stop")
+    finish = FINISHES.get(str(choice.get("finish_reason")), "stop")
     if isinstance(refusal, str) and not content:
         content, finish = refusal, "refusal"
     calls = cast("object", message.get("tool_calls") or [])
@@ -205,7 +220,8 @@ def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
         return None
     tool_calls = tuple(_tool_call(as_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
     logprobs = as_list(as_mapping(choice.get("logprobs")).get("content"))
-    return Sample(cut(content or "", stop), tool_calls, logprob(logprobs), FINISHES.get(finish, finish))
+    text, finish = ended(content or "", stop, finish)
+    return Sample(text, tool_calls, logprob(logprobs), finish)
 
 
 def _tool_call(call: Json, index: int) -> ToolCall:
@@ -297,10 +313,11 @@ class _Growing:
         return ""
 
     def _call(self, piece: Json) -> None:
-        """Add a piece of a tool call. Some servers count none of them, so a new id is a new call."""
+        """Add a piece of a tool call. Some servers count none of them, so a new id is a new call; without ids, so is a
+        name after arguments."""
         place, id, function = piece.get("index"), piece.get("id"), as_mapping(piece.get("function"))
         known = [call for call in self.calls if call["index"] == place and id in (None, "", call["id"])]
-        if not known:
+        if not known or (not id and function.get("name") and known[-1]["arguments"]):
             known: list[dict[str, Any]] = [{"index": place, "id": id, "name": "", "arguments": ""}]
             self.calls += known
         for name in ("name", "arguments"):

@@ -34,6 +34,7 @@ EMPTY = "(empty)"
 PLACE = re.compile(rf"\s*((?:{'|'.join(KNOBS)}|cache_control|tools|system|messages|max_tokens|model)[\w.]*)\s*:")
 """The place that an error message of Anthropic's begins with: ``messages.0.content.1.text.cache_control: …``."""
 SIGNED = re.compile(r"signature\W+in\W+(redacted_)?thinking|thinking\W+blocks? .*cannot be", re.IGNORECASE)
+UNKNOWN = re.compile(r"not (supported|permitted|allowed)|unsupported|unknown", re.IGNORECASE)
 FORM = re.compile(r"structured outputs?|output[ _]format|compiled grammar|\bschemas?\b", re.IGNORECASE)
 
 
@@ -199,7 +200,8 @@ def refused_parameter(body: Json, words: str) -> str | None:
     if "cache_control" in (path or words):
         return "cache_control" if _unmarked(body) != body else None
     if path:
-        return path[0] if path[0] in body and (path[0] in KNOBS or path == ["tools"]) else None
+        gone = path[0] in KNOBS or (path == ["tools"] and UNKNOWN.search(words))
+        return path[0] if gone and path[0] in body else None
     if "output_config" in body and FORM.search(words):
         return "output_config"
     if finds_fault(words):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ..core.messages import Sample, ToolCall, Usage
-from .chat import arguments, counted, cut, is_count
+from .chat import arguments, counted, ended, is_count
 from .endpoint import Json, as_mapping
 
 THINKING = ("thinking", "redacted_thinking")
@@ -33,12 +33,8 @@ def sample(data: Json, stop: Sequence[str]) -> Sample | None:
     reason = str(data.get("stop_reason"))
     why = as_mapping(data.get("stop_details")).get("explanation") if reason == "refusal" else None
     thought = any(block["type"] in THINKING for block in blocks)
-    return Sample(
-        cut(text_of(blocks) or str(why or ""), stop),
-        calls_of(blocks),
-        finish=FINISHES.get(reason, "stop"),
-        state=tuple(blocks) if thought else (),
-    )
+    text, finish = ended(text_of(blocks) or str(why or ""), stop, FINISHES.get(reason, "stop"))
+    return Sample(text, calls_of(blocks), finish=finish, state=tuple(blocks) if thought else ())
 
 
 def text_of(blocks: Sequence[Json]) -> str:
@@ -50,7 +46,7 @@ def calls_of(blocks: Sequence[Json]) -> tuple[ToolCall, ...]:
     """The tool calls among the blocks of a reply."""
     uses = [block for block in blocks if block.get("type") == "tool_use"]
     return tuple(
-        ToolCall(str(use.get("name")), as_mapping(use.get("input")), str(use.get("id") or f"call_{i}"))
+        ToolCall(str(use.get("name") or ""), arguments(use.get("input") or {}), str(use.get("id") or f"call_{i}"))
         for i, use in enumerate(uses)
     )
 
@@ -96,7 +92,9 @@ class Written:
                 self._pieces.setdefault((index, field), []).append(piece)
         if "signature" in delta and index in self._blocks:
             self._blocks[index]["signature"] = delta["signature"]
-        return str(delta.get("text") or "")
+        if text := str(delta.get("text") or ""):
+            self._blocks.setdefault(index, {"type": "text"})
+        return text
 
     @property
     def message(self) -> Json:

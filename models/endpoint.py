@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar, cast
+from urllib.parse import urlsplit
 from weakref import finalize
 
 from ..core.errors import ModelError, TransientModelError, UsageError
@@ -91,6 +92,10 @@ class Endpoint:
         line = " ".join(text.split())
         return line.replace(self.secret, "[key]") if len(self.secret) >= 8 else line
 
+    def unwritable(self, error: Exception) -> UsageError:
+        """A request that has no form as JSON."""
+        return UsageError(self.say(f"the request to {self.model} cannot be written as JSON: {error}"))
+
     def broken(self, what: str) -> ModelError:
         """The endpoint answered, but not with what was asked for."""
         return ModelError(self.say(f"{self.url} gave no usable reply: {what}; is the base url right ({self.ending})?"))
@@ -150,6 +155,21 @@ def refuse_url(url: str, key: str) -> None:
         raise UsageError(f"the base url holds a user name, a password or a query: leave it out, give a key in {key}")
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"the base url {url!r} must begin with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        possible = (parts.hostname or "").encode("idna") and parts.port != 0 and url.isprintable() and " " not in url
+    except ValueError:
+        possible = False
+    if not possible:
+        raise UsageError(f"the base url {url!r} cannot be: check its host and port")
+
+
+def words_of(body: object) -> str:
+    """What a server says in the JSON of an error. FastAPI's kind repeats the request beside what is wrong with it."""
+    told = as_mapping(body)
+    faults = [fault for fault in map(as_mapping, as_list(told.get("detail"))) if "msg" in fault]
+    said = [f"{'.'.join(map(str, as_list(fault.get('loc'))[1:]))}: {fault['msg']}" for fault in faults]
+    return str(told.get("message") or "; ".join(said) or (json.dumps(told) if told else body or ""))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

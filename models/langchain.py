@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,8 @@ class LangChain:
         )
         self.stream: Callable[[Request, Heard], Coroutine[Any, Any, Reply]] | None = self._ask if streams else None
         self._faults = Endpoint("the model", self.name, "its key", "", "where it has one")
-        self._secrets = tuple(_secrets(kind, inner))
+        settings = [(name, getattr(inner, name, None)) for name in kind.model_fields]
+        self._secrets = tuple(_secrets([*settings, *bound.items()]))
         self._learned: dict[str, str] = {}
         self._copies = lru_cache(maxsize=64)(self._copy)
 
@@ -233,10 +234,9 @@ def _overrides(kind: type, base: type, *methods: str) -> bool:
     return any(getattr(kind, method) is not getattr(base, method) for method in methods)
 
 
-def _secrets(kind: Any, model: object) -> Iterator[str]:
-    """What no error may repeat of a model (what is shorter is a placeholder, not a secret)."""
-    for name in kind.model_fields:
-        value = getattr(model, name, None)
+def _secrets(settings: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """What no error may repeat of a model's settings (what is shorter is a placeholder, not a secret)."""
+    for name, value in settings:
         hidden = [reveal()] if (reveal := getattr(value, "get_secret_value", None)) else []
         hidden += [value] if SECRET.search(name) else []
         hidden += as_mapping(value).values() if "headers" in name else []

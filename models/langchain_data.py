@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..core.messages import Image, Message, Sample, ToolCall, ToolSpec, Usage
-from .chat import arguments, counted, cut, is_count
+from .chat import arguments, counted, ended, is_count
 from .endpoint import as_mapping
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def sample(message: AIMessage, stop: tuple[str, ...], name: str) -> Sample:
     refusal = message.additional_kwargs.get("refusal")
     if REFUSED.search(reason) or (refusal and not text):
         text, finish = text or str(refusal or ""), "refusal"
-    return Sample(cut(text, stop), calls, finish=finish, state=_state(message, name))
+    text, finish = ended(text, stop, finish)
+    return Sample(text, calls, finish=finish, state=_state(message, name))
 
 
 def _calls(message: AIMessage) -> tuple[ToolCall, ...]:

@@ -18,7 +18,7 @@ from ..core.protocols import Heard
 from . import chat
 from .capabilities import refuse
 from .endpoint import Endpoint, Json, refuse_url
-from .openai_dialect import Dialect, Growing, finds_fault, refused_parameter, takes_schema
+from .openai_dialect import Dialect, Growing, alone, finds_fault, refused_parameter, takes_schema
 from .openai_http import Http, Refused
 from .secrets import secret
 
@@ -154,8 +154,9 @@ class Backend(ABC):
         if name is None or name in refused:
             raise answer.error
         refused[name] = f"{self.name} refuses {name}: {self.dialect.INSTEAD.get(name, 'it was left out')}"
-        if not finds_fault(answer.words) or name == "n":
-            lasting[name] = refused[name]  # else only this schema, or a stream of this many: the next may be taken
+        # Else only this schema, a stream of this many, or two parameters together: the next may be taken.
+        if (not finds_fault(answer.words) or name == "n") and alone(self.dialect, body, name, answer.words):
+            lasting[name] = refused[name]
         return self.dialect.without(body, name)
 
     def learn(self, lasting: dict[str, str]) -> None:

@@ -18,6 +18,14 @@ OUT_OF_RANGE = re.compile(
 )
 """A 400 that says so finds fault with a value; it does not refuse the parameter, but for n, stream and a schema."""
 
+STREAM = re.compile(
+    r"['\"`]stream['\"`]|\bstream ?=|\b(parameters?|arguments?|field|unknown|unsupported|with):? stream\b"
+    r"|\bstream(ing)?( mode| responses?)?( with [\w ]{1,40}?)?( is| are)? not (supported|allowed|available|permitted)"
+    r"|\bsupport (for )?stream(ing)?\b|cannot (be )?stream",
+    re.IGNORECASE,
+)
+"""What a 400 says that refuses to stream; one that only holds the word may be about a stream that failed."""
+
 NO_PICTURES = re.compile(
     r"^(?!.*format)(.*(image|vision|multi-?modal).*(support|only|expected)|.*\b(not|no|missing)\b.*(image|multi-?modal))",
     re.IGNORECASE | re.DOTALL,
@@ -65,24 +73,39 @@ class Dialect(Protocol):
 
 def refused_parameter(dialect: Dialect, body: Json, param: object, words: str) -> str | None:
     """Which parameter of ``body`` a 400 refuses, by its ``param`` field or else by what it says; ``images`` is one."""
-    names = {said: name for said, name in dialect.NAMES.items() if dialect.holds(body, name)}
-    if isinstance(param, str) and param:
-        root = param.partition(".")[0]
-        named = root if root == dialect.SCHEMA and dialect.holds(body, root) else names.get(param)
+    names, path = _names(dialect, body), param if isinstance(param, str) else ""
+    if path:
+        root = re.split(r"[.\[]", path)[0]
+        named = root if root == dialect.SCHEMA else names.get(root if root == "include" else path)
+        named = named if named and dialect.holds(body, named) else None
     else:
-        named = _named(names, words)
-    if named is None and NO_PICTURES.search(words) and '"image_url"' in json.dumps(body):
+        found = _named(names, words)
+        # Of "tools cannot be streamed", the stream is what is missed least.
+        named = "stream" if "stream" in found else min(found, key=lambda name: found[name], default=None)
+    if named == "include" and "logprob" in words and "logprobs" in names:
+        named = "logprobs"
+    # A path to a picture is about that picture.
+    if named is None and "image_url" not in path and NO_PICTURES.search(words) and '"image_url"' in json.dumps(body):
         return "images"
     return None if named not in ("n", "stream", dialect.SCHEMA) and finds_fault(words) else named
 
 
-def _named(names: Mapping[str, str], words: str) -> str | None:
+def alone(dialect: Dialect, body: Json, name: str, words: str) -> bool:
+    """Whether a refusal of ``name`` names no other parameter of ``body``: else it may be of the two together."""
+    others = _named(_names(dialect, body), words).keys() - {name}
+    return not (others - dialect.STREAMED.keys() if name in dialect.STREAMED else others)
+
+
+def _names(dialect: Dialect, body: Json) -> dict[str, str]:
+    return {said: name for said, name in dialect.NAMES.items() if dialect.holds(body, name)}
+
+
+def _named(names: Mapping[str, str], words: str) -> dict[str, int]:
+    """The parameters that ``words`` name, and where."""
     # The name stands alone: not within a word, an escaped newline, or a path such as tools[0].function.
-    places = {said: re.search(rf"(?<![\w\\.]){re.escape(said)}(?![\w\[.])", words) for said in names}
-    found = {names[said]: place.start() for said, place in places.items() if place}
-    if "stream" in found:
-        return "stream"  # of "tools cannot be streamed", this is what is missed least
-    return min(found, key=lambda name: found[name], default=None)
+    forms = {said: STREAM if said == "stream" else rf"(?<![\w\\.]){re.escape(said)}(?![\w\[.])" for said in names}
+    places = {said: re.search(form, words) for said, form in forms.items()}
+    return {names[said]: place.start() for said, place in places.items() if place}
 
 
 def finds_fault(words: str) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ..core.errors import ModelError, TransientModelError
-from .endpoint import Endpoint, Json, PerLoop, as_mapping, drain, read_json
+from .endpoint import Endpoint, Json, PerLoop, as_mapping, drain, read_json, words_of
 from .openai_dialect import Growing
 
 if TYPE_CHECKING:
@@ -68,7 +67,10 @@ class Http:
             async with asyncio.timeout(self._total) as limit:
                 # The SDK's own types are built without validation; plain JSON is checked here, and costs less.
                 sent = client.post(path, body=body, cast_to=Response, options=BEARER, stream=growing is not None)
-                response = await sent
+                try:
+                    response = await sent
+                except (TypeError, ValueError) as error:
+                    raise self.endpoint.unwritable(error) from None
                 return self._parse(response) if growing is None else await self._listen(response, growing, limit)
         except APIStatusError as error:
             refusal = self._refusal(error)
@@ -132,15 +134,13 @@ class Http:
     def _fault(self, error: object) -> ModelError:
         """The failure that an answer of status 200 tells of: later than its head, or a router's upstream's."""
         told = as_mapping(error) or {"message": str(error)}
-        words = str(told.get("message") or json.dumps(told))
-        found = self.endpoint.refused(_status(told), {}, words, told.get("code") == "insufficient_quota")
+        found = self.endpoint.refused(_status(told), {}, words_of(told), told.get("code") == "insufficient_quota")
         if isinstance(found, TransientModelError):
             found.unsettled = True
         return found
 
     def _refusal(self, error: APIStatusError) -> Refused:
-        told = error.body or ""
-        words = told if isinstance(told, str) else str(as_mapping(told).get("message") or json.dumps(told))
+        words = words_of(error.body)
         quota = error.code == "insufficient_quota"
         found = self.endpoint.refused(error.status_code, error.response.headers, words, quota)
         return Refused(words, error.param, found)

@@ -27,10 +27,10 @@ PARTS = {"include": THINKING, "logprobs": LOGPROBS}
 FEATURES = ("tools", "logprobs", "images")
 KNOBS = ("temperature", "top_p", "max_output_tokens", "tool_choice", "store", "include", "stream")
 NAMES = {name: name for name in (*KNOBS, *FEATURES)} | {
-    "text.format": SCHEMA,
-    "json_schema": SCHEMA,
+    **dict.fromkeys((*chat.SCHEMAS, "text.format", "text.format.type"), SCHEMA),
     THINKING: "include",
     LOGPROBS: "logprobs",
+    "top_logprobs": "logprobs",
 }
 INSTEAD = {
     SCHEMA: chat.INSTEAD[chat.SCHEMA],
@@ -136,23 +136,24 @@ def usage(data: Json) -> Usage | None:
 
 
 def samples(data: Json, stop: Sequence[str]) -> list[Sample]:
-    """The one sample of a response; none if it has no output. What comes with thinking is its state, all of it: the
-    provider takes a piece of thinking only with what followed it."""
+    """The one sample of a response; none if it has no output, or has not ended. What comes with thinking is its state,
+    all of it: the provider takes a piece of thinking only with what followed it."""
     items = list(map(as_mapping, as_list(data.get("output"))))
     parts = _parts(items)
     text = _joined(parts, "text")
     refusal = "" if text else _joined(parts, "refusal")
     calls = tuple(_tool_call(item, i) for i, item in enumerate(items) if item.get("type") == "function_call")
     if data.get("status") == "incomplete":
-        reason = str(as_mapping(data.get("incomplete_details")).get("reason"))
-        finish = REASONS.get(reason, reason)
+        finish = REASONS.get(str(as_mapping(data.get("incomplete_details")).get("reason")), "length")
     else:
         finish = "refusal" if refusal else "tool_calls" if calls else "stop"
     kept = data.get("status") == "completed" and any(map(_thinks, items))
     state = tuple(items) if kept else ()
     logprobs = [token for part in parts for token in as_list(part.get("logprobs"))]
-    found = Sample(chat.cut(text or refusal, stop), calls, chat.logprob(logprobs), finish, state)
-    return [found] if isinstance(data.get("output"), list) else []
+    said, finish = chat.ended(text or refusal, stop, finish)
+    found = Sample(said, calls, chat.logprob(logprobs), finish, state)
+    ended = data.get("status") in (None, "completed", "incomplete")
+    return [found] if ended and isinstance(data.get("output"), list) else []
 
 
 def _parts(items: list[Json]) -> list[Json]:

@@ -243,6 +243,14 @@ def test_an_error_in_a_reply_of_status_200_that_may_pass():
     assert (error.unsettled, error.busy) == (True, False)
 
 
+@HOW
+def test_a_request_that_has_no_form_as_json_is_the_callers_fault(streamed: bool):
+    called = Message("assistant", "", "reply", (ToolCall("add", {"a": float("nan")}, "t1"),))
+    for asked in (request("half \ud800"), Request(messages=(*request().messages, called), tools=(ADD,))):
+        with pytest.raises(UsageError, match="the request to anthropic:m cannot be written as JSON"):
+            ask(asked, streamed=streamed)
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -365,6 +365,28 @@ def test_input_of_a_call_that_is_no_json_is_kept_for_the_tool_to_complain_about(
     assert found.tool_calls == (ToolCall("add", {"invalid_json": '{"a": '}, "toolu_1"),)
 
 
+def test_the_input_of_a_call_may_come_as_text_and_its_name_be_missing():
+    found = claude_reply.sample({"content": [{"type": "tool_use", "input": '{"a": 1}'}]}, ())
+    assert found
+    assert found.tool_calls == (ToolCall("", {"a": 1}, "call_0"),)
+
+
+def test_text_whose_block_was_not_begun_is_kept():
+    written = claude_reply.Written()
+    piece = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "heard"}}
+    assert written.take(piece) == "heard"
+    found = claude_reply.sample(written.message, ())
+    assert found
+    assert found.text == "heard"
+
+
+def test_what_was_cut_off_after_a_stop_text_is_not_missed():
+    whole = {"content": [{"type": "text", "text": "so far END and on"}], "stop_reason": "max_tokens"}
+    found = claude_reply.sample(whole, ("END",))
+    assert found
+    assert (found.text, found.finish) == ("so far ", "stop")
+
+
 def test_events_that_nobody_knows_are_no_fault():
     written = claude_reply.Written()
     for event in ({"type": "news"}, {"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta"}}, {}):
@@ -391,6 +413,7 @@ def test_events_that_nobody_knows_are_no_fault():
         ("messages.1.content.0: Invalid `signature` in `thinking` block", "thinking"),
         ("'claude-2' does not support tools.", "tools"),
         ("tools: Extra inputs are not permitted", "tools"),
+        ("tools: Tool names must be unique.", None),
         ("tools.0.custom.input_schema: JSON schema is invalid", None),
         ("messages: roles must alternate", None),
         ("messages.0.content: the tools you name are none", None),

@@ -186,6 +186,12 @@ def test_why_it_ended(said: dict[str, Any], finish: str):
     assert generate(Talker(answer=message)).samples[0].finish == finish
 
 
+def test_what_was_cut_off_after_a_stop_text_is_not_missed():
+    message = AIMessage("so far END and on", response_metadata={"finish_reason": "length"})
+    sample = generate(Talker(answer=message), request(stop=("END",))).samples[0]
+    assert (sample.text, sample.finish) == ("so far ", "stop")
+
+
 def test_a_refusal_is_told_in_its_words():
     message = AIMessage("", additional_kwargs={"refusal": "I will not."})
     sample = generate(Talker(answer=message)).samples[0]

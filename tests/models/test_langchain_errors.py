@@ -143,6 +143,14 @@ def test_a_spent_quota_is_not_tried_again():
     assert not isinstance(failure(spent), TransientModelError)
 
 
+@pytest.mark.parametrize(
+    "bound", [{"api_key": "bound-0123"}, {"extra_headers": {"Authorization": "Bearer bound-0123"}}]
+)
+def test_a_key_that_is_bound_is_not_shown(bound: dict[str, Any]):
+    with pytest.raises(ModelError, match=r"bad key \[key\]"):
+        generate(Talker(answer=Status(401, "bad key bound-0123")).bind(**bound))
+
+
 def test_an_error_is_one_line_without_the_key():
     for error in (Status(401, f"bad key {KEY}\nagain"), KeyError(f"Bearer {KEY}")):
         said = str(failure(error))

@@ -7,13 +7,14 @@ import gc
 import json
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from loopback import Answer, ChatServer, Raw, obedient
 from loopback_client import ADD, arrived, ask, failure, request
 
-from veriloop.core.errors import CapabilityError, TransientModelError
+from veriloop.core.errors import CapabilityError, TransientModelError, UsageError
 from veriloop.core.messages import Capabilities, Image, Message, Request, Text, ToolCall, Usage
 from veriloop.models.conformance import RED_SQUARE, check
 from veriloop.models.openai import OpenAI
@@ -92,6 +93,18 @@ def test_a_schema_is_strict_only_where_it_can_be():
         assert isinstance(json.loads(reply.samples[0].text), dict)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_request_that_has_no_form_as_json_is_the_callers_fault(streamed: bool):
+    async def run() -> None:
+        async with ChatServer() as server:
+            model = OpenAI("m", base_url=server.base_url)
+            for asked in (request("half \ud800"), request(tools=(replace(ADD, parameters={"a": float("nan")}),))):
+                with pytest.raises(UsageError, match="the request to openai:m cannot be written as JSON"):
+                    await (model.stream(asked, lambda *_: None) if streamed else model.generate(asked))
+
+    asyncio.run(run())
+
+
 def test_what_is_not_declared_is_refused_before_a_call():
     async def run() -> int:
         async with ChatServer() as server:
@@ -168,6 +181,31 @@ def test_log_probabilities_that_are_none_cost_no_reply(token: Any):
 def test_a_reply_ends_before_a_stop_text_even_if_the_server_ignores_it():
     reply, _ = ask(request(stop=("END", "STOP")), lambda *_: ["so far STOP and END"])
     assert reply.samples[0].text == "so far "
+
+
+@pytest.mark.parametrize(
+    ("text", "finish"), [("so far END and on", "stop"), ("so far END", "stop"), ("so far ", "length")]
+)
+def test_what_was_cut_off_after_a_stop_text_is_not_missed(text: str, finish: str):
+    choice = {"message": {"content": text}, "finish_reason": "length"}
+    assert ask(request(stop=("END",)), lambda *_: [choice])[0].samples[0].finish == finish
+
+
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [
+        ("length", "length"),
+        ("max_tokens", "length"),
+        ("function_call", "tool_calls"),
+        ("content_filter", "refusal"),
+        ("eos", "stop"),
+        (None, "stop"),
+        (["stop"], "stop"),
+    ],
+)
+def test_why_it_ended_is_told_in_four_words(said: Any, finish: str):
+    choice = {"message": {"content": "x"}, "finish_reason": said}
+    assert ask(request(), lambda *_: Raw(200, {"choices": [choice]}))[0].samples[0].finish == finish
 
 
 def test_a_refusal_is_a_reply():

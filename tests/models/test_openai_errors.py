@@ -166,6 +166,32 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, str]):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://127.0.0.1:abc/v1",
+        "http://127.0.0.1:99999/v1",
+        "http://127.0.0.1:0/v1",
+        "http://here\0/v1",
+        "http://he re/v1",
+        "http://:80/v1",
+        f"http://{'a' * 64}.com/v1",
+        "http://a..b/v1",
+    ],
+)
+def test_a_url_that_cannot_be_is_refused(url: str):
+    with pytest.raises(UsageError, match="cannot be: check its host and port"):
+        OpenAI("m", base_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1]:80/v1", "https://bücher.example/v1", "http://my_host:8000", "http://h/a%20b"]
+)
+def test_a_url_that_can_be_is_taken(url: str):
+    assert OpenAI("m", base_url=url).address == url
+
+
 SECRET_URL = "the base url holds a user name, a password or a query: leave it out, give a key in OPENAI_API_KEY"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from loopback import Answer, ChatServer, Raw, obedient
-from loopback_client import ADD, ask, refusing, request
+from loopback_client import ADD, CLOSED, ask, refusing, request
 
 from veriloop.core.errors import CapabilityError, ModelError, TransientModelError
 from veriloop.core.messages import Image, Message, Request, Text
@@ -137,6 +137,14 @@ def test_a_broken_picture_is_no_missing_feature(words: str):
         ask(picture, lambda *_: Raw(400, {"error": {"message": words}}))
 
 
+def test_a_picture_that_cannot_be_had_is_no_missing_feature():
+    picture = Request(messages=(Message("user", (Image(RED_SQUARE),)),))
+    words = "Failed to download image: only https urls are supported"
+    error = {"message": words, "param": "messages[0].content[0].image_url"}
+    with pytest.raises(ModelError, match="refuses the request"):
+        ask(picture, lambda *_: Raw(400, {"error": error}))
+
+
 def test_fastapi_servers_refuse_in_their_own_form():
     detail = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]
     reply, _ = ask(request(), lambda body, i: Raw(422, {"detail": detail}) if "seed" in body else ["fine"])
@@ -161,6 +169,42 @@ def test_a_400_about_a_value_is_an_error_and_nothing_is_left_out(error: dict[str
             assert len(server.requests) == 1
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "json_schema is not supported by this model",
+        "'response_format.type' must be one of ['text', 'json_object']",
+        "Structured outputs are not supported",
+    ],
+)
+def test_a_schema_may_be_refused_by_another_name(words: str):
+    reply, server = ask(request(schema=CLOSED), refusing(response_format=words))
+    assert "response_format" not in server.requests[1].body
+    assert reply.notes == ("openai:m refuses response_format: the schema was sent in words",)
+
+
+def test_two_parameters_that_cannot_be_together_are_not_refused_each():
+    def reply(body: dict[str, Any], index: int) -> Answer:
+        both = {"temperature", "top_p"} <= body.keys()
+        return Raw(400, {"error": "`temperature` and `top_p` cannot both be specified"}) if both else obedient(body)
+
+    async def run() -> None:
+        async with ChatServer(reply) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            both = await model.generate(request(top_p=0.5))
+            assert both.notes == ("openai:m refuses temperature: it was left out",)
+            assert (await model.generate(request())).notes == ()
+            assert "temperature" in server.requests[-1].body
+
+    asyncio.run(run())
+
+
+def test_a_refusal_that_echoes_the_request_is_about_what_it_says_alone():
+    detail = [{"loc": ["body", "messages", 0], "msg": "Field required", "input": "which tools stop the seed"}]
+    with pytest.raises(ModelError, match="refuses the request"):
+        ask(request(tools=(ADD,), stop=("x",)), lambda *_: Raw(422, {"detail": detail}))
 
 
 def test_a_refusal_that_stays_is_raised_and_not_learned():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from loopback import Answer, ChatServer, Cut, Drop, Raw, Reply, Stall, obedient
 from loopback_client import ADD, CLOSED, arrived, ask, ended, failure, listen, refusing, request
 
-from veriloop.core.errors import CapabilityError, TransientModelError
+from veriloop.core.errors import CapabilityError, ModelError, TransientModelError
 from veriloop.core.messages import Capabilities, Request
 from veriloop.models.openai import OpenAI
 from veriloop.models.openai_http import Events
@@ -108,6 +108,23 @@ def test_a_tool_call_is_put_together_from_its_pieces():
     ]
 
 
+def test_calls_without_ids_are_told_apart_by_their_names():
+    pieces = [
+        chunk(tool_calls=[{"index": 0, "id": "", "function": function}])
+        for function in (
+            {"name": "add", "arguments": '{"a"'},
+            {"arguments": ": 1}"},
+            {"name": "sub", "arguments": ""},
+            {"arguments": '{"b": 2}'},
+        )
+    ]
+    reply, _, _ = listen(request(tools=(ADD,)), lambda *_: stream(*pieces, FINISHED))
+    assert [(c.id, c.name, dict(c.arguments)) for c in reply.samples[0].tool_calls] == [
+        ("call_0", "add", {"a": 1}),
+        ("call_1", "sub", {"b": 2}),
+    ]
+
+
 def test_calls_that_a_server_does_not_count_are_told_apart_by_their_ids():
     whole = {"function": {"name": "add", "arguments": "{}"}}
     for index in (0, None):
@@ -170,13 +187,46 @@ def learns(reply: Reply) -> tuple[list[str], list[dict[str, Any]]]:
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("words", ["stream is not supported", "tools do not work with stream=true", "'stream'?"])
+@pytest.mark.parametrize(
+    "words",
+    ["stream is not supported", "tools do not work with stream=true", "'stream'?", "Streaming is not supported."],
+)
 def test_a_server_that_refuses_to_stream_is_asked_without(words: str):
     notes, bodies = learns(refusing(stream=words))
     assert notes == ["openai:m refuses stream: the reply came at once"]
     assert ["stream" in body for body in bodies] == [True, False, False]
     assert bodies[1].keys() == bodies[2].keys()
     assert "stream_options" not in bodies[2]
+
+
+def test_a_stream_that_failed_is_not_refused_from_then_on():
+    answers: list[Answer] = [Raw(400, {"error": "Error from upstream: the stream was closed"}), Raw(400, "no"), ["x"]]
+
+    async def run() -> list[bool]:
+        async with ChatServer(lambda *_: answers.pop(0)) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            for _ in range(2):
+                with pytest.raises(ModelError, match="refuses the request"):
+                    await model.stream(request(), lambda *_: None)
+            await model.stream(request(), lambda *_: None)
+            return ["stream" in logged.body for logged in server.requests]
+
+    assert asyncio.run(run()) == [True, True, True]
+
+
+def test_a_server_that_cannot_stream_with_tools_streams_without_them():
+    def reply(body: dict[str, Any], index: int) -> Answer:
+        both = "tools" in body and "stream" in body
+        return Raw(400, {"error": "Streaming with tools is not supported"}) if both else obedient(body)
+
+    async def run() -> list[bool]:
+        async with ChatServer(reply) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            await model.stream(request(tools=(ADD,)), lambda *_: None)
+            await model.stream(request(), lambda *_: None)
+            return ["stream" in logged.body for logged in server.requests]
+
+    assert asyncio.run(run()) == [True, False, True]
 
 
 def test_a_server_that_cannot_stream_several_samples_is_asked_to_stream_one():

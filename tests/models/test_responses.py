@@ -180,7 +180,8 @@ def test_a_comment_on_the_way_is_not_the_answer_but_state():
 
 
 @pytest.mark.parametrize(
-    ("reason", "finish"), [("max_output_tokens", "length"), ("content_filter", "refusal"), ("steered", "steered")]
+    ("reason", "finish"),
+    [("max_output_tokens", "length"), ("content_filter", "refusal"), ("steered", "length"), (None, "length")],
 )
 def test_a_reply_that_was_cut_says_why_and_its_thinking_is_not_kept(reason: str, finish: str):
     found = sample(THOUGHT, said("So"), status="incomplete", incomplete_details={"reason": reason})
@@ -257,6 +258,25 @@ def test_a_refused_parameter_is_learned(name: str, instead: str):
     notes, bodies = learns(refusing(**{name: f"Unsupported parameter: '{name}'"}), top_p=0.5)
     assert notes == (f"openai-responses:m refuses {name}: {instead}",)
     assert [name in body for body in bodies] == [True, False, False]
+
+
+@pytest.mark.parametrize("param", ["include", "include[1]", "top_logprobs", None])
+def test_refused_log_probabilities_are_not_blamed_on_thinking(param: str | None):
+    error = {"message": "include: logprobs are not supported with this model", "param": param}
+
+    async def run() -> int:
+        async with ChatServer(lambda *_: Raw(400, {"error": error})) as server:
+            with pytest.raises(CapabilityError, match="does not offer logprobs"):
+                await Responses("m", base_url=server.base_url).generate(request(logprobs=True))
+            return len(server.requests)
+
+    assert asyncio.run(run()) == 1
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "queued", "in_progress"])
+def test_a_response_that_has_not_ended_is_none(status: str):
+    answer = Raw(200, {"status": status, "output": [], "usage": USAGE, "error": None})
+    assert "no choice in" in str(failure(answer, make=Responses))
 
 
 def test_a_model_that_does_not_think_is_not_asked_for_its_thoughts():
