@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from ..core.errors import ModelError, TransientModelError, UsageError
+from ..core.errors import ModelError, TransientModelError
 from ..core.messages import Reply, Request
 from .endpoint import Endpoint, Json, PerLoop, as_list, as_mapping, read_json
 
@@ -186,7 +186,7 @@ async def calling(
     except ModelError as error:
         found = TransientModelError(str(error), unsettled=True) if paid else error
     except ValueError as error:  # of the SDK, which has sent nothing yet
-        found = UsageError(f"a request to {endpoint.model} cannot be written: {error}")
+        found = endpoint.unwritable(error)
     raise found from None
 
 

@@ -17,7 +17,7 @@ from loopback_chat import obedient as chat_obedient
 
 import veriloop as vl
 from veriloop.core.errors import CapabilityError, ModelError, TransientModelError, UsageError
-from veriloop.core.messages import Reply, ToolSpec
+from veriloop.core.messages import Message, Reply, Request, ToolCall, ToolSpec
 from veriloop.core.protocols import Model
 from veriloop.models import named
 from veriloop.models.batch import Batched, batched
@@ -263,6 +263,19 @@ def test_a_failed_submission_fails_its_callers_with_one_line(
             assert receipts(tmp_path) == []
             assert texts(await ask(model, "a", "b")) == ["a", "b"]
             assert len(server.made) == 1
+
+    asyncio.run(run())
+
+
+def test_a_request_that_cannot_be_written_was_not_submitted(tmp_path: Path):
+    async def run() -> None:
+        async with BatchServer() as server:
+            call = Message("assistant", "", tool_calls=(ToolCall("add", {"x": float("nan")}, "1"),))
+            asked = Request(messages=(Message("user", "a"), call, Message("tool", "b", tool_call_id="1")))
+            with pytest.raises(UsageError) as caught:
+                await model_of("anthropic", server, tmp_path).generate(asked)
+            assert "the request to anthropic:m cannot be written" in str(caught.value)
+            assert receipts(tmp_path) == []
 
     asyncio.run(run())
 
