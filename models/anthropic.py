@@ -285,4 +285,4 @@ def _kind(response: Response) -> str:
 
 def _words(error: APIStatusError) -> str:
     """What the server said, as text."""
-    return error.api_message or words_of(error.body)
+    return str(error.api_message or words_of(error.body))

@@ -19,8 +19,10 @@ OUT_OF_RANGE = re.compile(
 """A 400 that says so finds fault with a value; it does not refuse the parameter, but for n, stream and a schema."""
 
 STREAM = re.compile(
-    r"['\"`]stream['\"`]|\bstream ?=|\b(parameters?|arguments?|field|unknown|unsupported|with):? stream\b"
-    r"|\bstream(ing)?( mode| responses?)?( with [\w ]{1,40}?)?( is| are)? not (supported|allowed|available|permitted)"
+    r"['\"`]stream['\"`]|(^|; )stream:|\bstream( ?=| must)"
+    r"|\b(parameters?|arguments?|field|unknown|unsupported|with):? stream\b"
+    r"|\bstream(ing)?( mode| responses?)?( with [\w ]{1,40}?)?( is| are)?"
+    r"( currently)?( not|n't) (support|allow|availab|permit)"
     r"|\bsupport (for )?stream(ing)?\b|cannot (be )?stream",
     re.IGNORECASE,
 )

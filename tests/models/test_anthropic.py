@@ -243,6 +243,13 @@ def test_an_error_in_a_reply_of_status_200_that_may_pass():
     assert (error.unsettled, error.busy) == (True, False)
 
 
+@pytest.mark.parametrize("words", [1.5, ["no"], {"a": 1}, True])
+@pytest.mark.parametrize("status", [400, 401])
+def test_words_that_are_no_text_are_told_all_the_same(words: Any, status: int):
+    error = {"type": "error", "error": {"type": "x", "message": words}}
+    assert f"({status}): {words}" in str(failure(Raw(status, error)))
+
+
 @HOW
 def test_a_request_that_has_no_form_as_json_is_the_callers_fault(streamed: bool):
     called = Message("assistant", "", "reply", (ToolCall("add", {"a": float("nan")}, "t1"),))

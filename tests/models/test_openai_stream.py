@@ -189,7 +189,14 @@ def learns(reply: Reply) -> tuple[list[str], list[dict[str, Any]]]:
 
 @pytest.mark.parametrize(
     "words",
-    ["stream is not supported", "tools do not work with stream=true", "'stream'?", "Streaming is not supported."],
+    [
+        "stream is not supported",
+        "tools do not work with stream=true",
+        "'stream'?",
+        "Streaming is not supported.",
+        "stream: Extra inputs are not permitted",
+        "This model doesn't support streaming",
+    ],
 )
 def test_a_server_that_refuses_to_stream_is_asked_without(words: str):
     notes, bodies = learns(refusing(stream=words))
