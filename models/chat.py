@@ -159,7 +159,7 @@ def reported(told: Json, read: str, written: str) -> Usage | None:
 
 
 def counted(read: object, written: object, cached: object, stored: object) -> Usage | None:
-    """The tokens of a call; none where a count is none. What is said of the cache is never more than what was read,
+    """The tokens of a call; none where a count cannot be one. What is said of the cache is never more than what was read,
     or a call would seem to cost less than nothing."""
     if not (is_count(read) and is_count(written) and read + written):
         return None

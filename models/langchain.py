@@ -105,18 +105,22 @@ class LangChain:
         """One call of the model, and one more for each parameter that it turns out to refuse."""
         refuse(self.name, self.capabilities, request)
         refused: dict[str, str] = {}
+        lasting: dict[str, str] = {}
         while True:
             gone = self._learned | refused
             sent = {name: value for name, value in _wanted(request).items() if name not in gone and self._takes(name)}
             try:
                 reply = self._reply(request, await self._call(request, sent, heard), gone)
             except Exception as error:
-                name = self._refused(error, sent)
-                if name is None:
+                names = self._refused(error, sent)
+                if not names:
                     raise self._error(error) from None
+                name = names[0]
                 refused[name] = f"{self.name} refuses {name}: {chat.INSTEAD.get(name, 'it was left out')}"
+                if len(names) == 1:  # else it may be the two together that are refused
+                    lasting[name] = refused[name]
             else:
-                self._learned |= refused
+                self._learned |= lasting
                 return reply
 
     def _takes(self, name: str) -> bool:
@@ -150,21 +154,24 @@ class LangChain:
         changed |= {"cache": False} if cached else {}
         return self._inner.model_copy(update=changed) if changed else self._inner
 
-    def _refused(self, error: Exception, sent: dict[str, Any]) -> str | None:
-        """The parameter among ``sent`` that an error refuses, if any; ``CapabilityError`` where it is the tools."""
+    def _refused(self, error: Exception, sent: dict[str, Any]) -> list[str]:
+        """The parameter among ``sent`` that an error refuses, if any, and then others that it names.
+
+        Raises ``CapabilityError`` where it is the tools.
+        """
         words, status = _words(error), _status(error)
         if status not in (400, 422) and (status is not None or not isinstance(error, TypeError | ValueError)):
-            return None
+            return []
         names = {name: {name, *FIELDS.get(name, ())} for name in sent}
         places = {
             name: place.start()
             for name, called in names.items()
             if (place := re.search(rf"(?<![\w\\.])({'|'.join(called)})(?![\w\[.])", words))
         }
-        found = min(places, key=lambda name: places[name], default=None)
-        if found is None or finds_fault(words):
-            return None
-        if found == "tools":
+        found = sorted(places, key=lambda name: places[name])
+        if not found or finds_fault(words):
+            return []
+        if found[0] == "tools":
             raise CapabilityError(f"{self.name} does not offer tools: {self._say(words)}")
         return found
 

@@ -67,6 +67,15 @@ def test_a_refusal_is_not_learned_where_the_call_fails_all_the_same():
     assert generate(model).notes == ()
 
 
+def test_two_parameters_that_cannot_be_together_are_not_refused_each():
+    answers: list[Any] = [Status(400, "`temperature` and `top_p` cannot both be specified"), "yes", "yes"]
+    model = LangChain(Talker(answer=lambda asked: answers.pop(0)))
+    assert generate(model, request(top_p=0.5)).notes == (
+        "langchain:Talker/talker-1 refuses temperature: it was left out",
+    )
+    assert generate(model).notes == ()
+
+
 def test_a_message_that_is_no_reply_is_a_failure():
     class Odd(Talker):
         async def _agenerate(self, *args: Any, **options: Any) -> ChatResult:
