@@ -159,8 +159,8 @@ def reported(told: Json, read: str, written: str) -> Usage | None:
 
 
 def counted(read: object, written: object, cached: object, stored: object) -> Usage | None:
-    """The tokens of a call; none where a count cannot be one. What is said of the cache is never more than what was read,
-    or a call would seem to cost less than nothing."""
+    """The tokens of a call; none where a count cannot be one. No more came from the cache than was read, whatever is
+    said: a call would seem to cost less than nothing."""
     if not (is_count(read) and is_count(written) and read + written):
         return None
     cached = min(cached, read) if is_count(cached) else 0

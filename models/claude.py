@@ -14,7 +14,7 @@ from typing import Any, cast
 from ..core.errors import UsageError
 from ..core.messages import Image, Message, Request, Text, ToolCall, ToolSpec
 from .claude_reply import BLOCKS, THINKING, Json, calls_of, text_of
-from .openai_dialect import finds_fault
+from .openai_dialect import UNKNOWN, finds_fault
 from .schema import render
 
 Block = dict[str, Any]
@@ -34,7 +34,6 @@ EMPTY = "(empty)"
 PLACE = re.compile(rf"\s*((?:{'|'.join(KNOBS)}|cache_control|tools|system|messages|max_tokens|model)[\w.]*)\s*:")
 """The place that an error message of Anthropic's begins with: ``messages.0.content.1.text.cache_control: …``."""
 SIGNED = re.compile(r"signature\W+in\W+(redacted_)?thinking|thinking\W+blocks? .*cannot be", re.IGNORECASE)
-UNKNOWN = re.compile(r"not (supported|permitted|allowed)|unsupported|unknown", re.IGNORECASE)
 FORM = re.compile(r"structured outputs?|output[ _]format|compiled grammar|\bschemas?\b", re.IGNORECASE)
 
 

@@ -28,6 +28,11 @@ STREAM = re.compile(
 )
 """What a 400 says that refuses to stream; one that only holds the word may be about a stream that failed."""
 
+UNKNOWN = re.compile(
+    r"support|permit|allowed|requires|un(known|recogni[sz]ed|expected|available)|n't|cannot", re.IGNORECASE
+)
+"""What a 400 says where tools are not taken; any other is about these tools."""
+
 NO_PICTURES = re.compile(
     r"^(?!.*format)(.*(image|vision|multi-?modal).*(support|only|expected)|.*\b(not|no|missing)\b.*(image|multi-?modal))",
     re.IGNORECASE | re.DOTALL,
@@ -86,6 +91,8 @@ def refused_parameter(dialect: Dialect, body: Json, param: object, words: str) -
         named = "stream" if "stream" in found else min(found, key=lambda name: found[name], default=None)
     if named == "include" and "logprob" in words and "logprobs" in names:
         named = "logprobs"
+    if named == "tools" and not UNKNOWN.search(words):
+        return None
     # A path to a picture is about that picture.
     if named is None and "image_url" not in path and NO_PICTURES.search(words) and '"image_url"' in json.dumps(body):
         return "images"

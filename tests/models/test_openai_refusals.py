@@ -107,6 +107,13 @@ def test_a_refused_feature_is_no_knob_to_do_without(name: str):
         ask(request(**wanted), refusing(**{name: f"{name} is not supported"}))
 
 
+@pytest.mark.parametrize("param", ["tools", None])
+def test_a_fault_with_the_tools_is_no_missing_feature(param: str | None):
+    error = {"message": "Tool names in 'tools' must be unique.", "param": param}
+    with pytest.raises(ModelError, match="refuses the request"):
+        ask(request(tools=(ADD,)), lambda *_: Raw(400, {"error": error}))
+
+
 @pytest.mark.parametrize("make", [OpenAI, Responses])
 @pytest.mark.parametrize(
     ("words", "param"),
