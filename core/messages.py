@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,13 @@ from typing import Any, Literal
 
 from .errors import UsageError, plain
 
+PICTURES = {
+    "image/png": re.compile(rb"\x89PNG\r\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/gif": re.compile(rb"GIF8"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+"""How the files of pictures begin that models take."""
 Purpose = Literal["task", "instruction", "reply", "tool"]
 
 
@@ -30,16 +37,16 @@ class Image:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Image:
-        """Read a picture from ``path``; the media type follows from its suffix. Raises ``UsageError`` for a file that
-        is none or cannot be read."""
-        media_type = mimetypes.guess_type(str(path))[0] or "image/png"
-        if not media_type.startswith("image/"):
-            raise UsageError(f"{path} is no picture ({media_type}): give a PNG, JPEG, GIF or WebP file")
+        """Read a picture from ``path``; how it begins says its media type. Raises ``UsageError`` for a file that is
+        none or cannot be read."""
         try:
             content = Path(path).read_bytes()
         except OSError as error:
             raise UsageError(f"cannot read the picture {path}: {plain(error)}") from None
-        return cls(base64.b64encode(content).decode("ascii"), media_type)
+        kind = next((kind for kind, begins in PICTURES.items() if begins.match(content)), None)
+        if kind is None:
+            raise UsageError(f"{path} is no picture: give a PNG, JPEG, GIF or WebP file")
+        return cls(base64.b64encode(content).decode("ascii"), kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ pydantic at import; nothing else in core imports it."""
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -112,6 +113,10 @@ def _invalid(file: Path, error: ValidationError) -> UsageError:
     where = ".".join(map(str, first["loc"]))
     variable = f"VERILOOP_{str(first['loc'][0]).upper()}"
     known = Settings.model_fields
+    parts = {"timeouts": Timeouts, "limits": Rate, "prices": Price}
+    if first["type"] == "unexpected_keyword_argument":
+        names = [field.name for field in fields(parts[str(first["loc"][0])])]
+        said = f"there is no {first['loc'][-1]!r}{meant(str(first['loc'][-1]), names)}; there are {', '.join(names)}"
     if first["type"] == "extra_forbidden":
         return UsageError(f"{file}: there is no setting {where!r}{meant(where, known)}; there are {', '.join(known)}")
     return UsageError(f"setting {where!r} ({file} or {variable}): {said}")

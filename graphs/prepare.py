@@ -14,7 +14,7 @@ from ..agents.roles import OUTPUTS
 from ..core.budget import Budget
 from ..core.errors import CapabilityError, UsageError
 from ..core.events import Emitter, Noticed
-from ..core.journal import RunLog
+from ..core.journal import Record, RunLog
 from ..core.messages import Reply
 from ..core.protocols import Memory, Model, Policy, Tool, Verifier
 from ..core.provider import Timeouts
@@ -219,12 +219,18 @@ def _check_tables(model: Model, task: Task) -> None:
         )
 
 
+def _unsettled(record: Record) -> int:
+    """What a record says of the replies that never came, up to then."""
+    if record.kind == "closed":
+        return record.value["spend"]["unsettled"]
+    return record.value["unsettled"] if record.kind == "trouble" else 0
+
+
 def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:
     """Count what the journal says was spent in earlier sittings (a recording's replies count as spent, too)."""
     for record in log.of_kind("model"):
         gateway.count(record.key.split("/")[-2], decode(Reply, record.value))
-    if closed := log.of_kind("closed"):
-        gateway.budget.count_unsettled(max(record.value["spend"]["unsettled"] for record in closed))
+    gateway.budget.count_unsettled(max(map(_unsettled, log.records.values()), default=0))
     if not log.replaying:
         for _ in log.of_kind("tool"):
             gateway.budget.take_tool_run(replayed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -171,8 +172,11 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, emit: Emitter, recor
         with apart():
             result: Result = await build(plan.memory is not None).ainvoke({}, context=run, output_keys="result")
         _end(run, result)
+    except asyncio.CancelledError:
+        _trouble(run, "interrupted", run.gateway.flying)
+        raise
     except VeriloopError as error:
-        _trouble(run, str(getattr(error, "reason", error)))
+        _trouble(run, f"error: {getattr(error, 'reason', error)}")
         raise _bare(error) from error.__cause__
     finally:
         if record is not None:
@@ -186,7 +190,7 @@ def _end(run: Run, result: Result) -> None:
     if not run.log.active:
         return
     if run.trouble:
-        _trouble(run, run.trouble)
+        _trouble(run, f"error: {run.trouble}")
         return
     value = {
         "stopped": result.stopped,
@@ -198,9 +202,10 @@ def _end(run: Run, result: Result) -> None:
     run.log.put("end", "", value, t=result.spend.seconds)
 
 
-def _trouble(run: Run, why: str) -> None:
-    """Record what this sitting met, so that a list of runs can say it."""
-    run.log.put("trouble", "", why, t=run.budget.seconds)
+def _trouble(run: Run, why: str, flying: int = 0) -> None:
+    """Record what this sitting met, so that a list of runs can say it, and the replies that nobody waits for now."""
+    unsettled = run.budget.spend.unsettled + flying
+    run.log.put("trouble", "", {"why": why, "unsettled": unsettled}, t=run.budget.seconds)
 
 
 def _bare(error: VeriloopError) -> VeriloopError:

@@ -58,6 +58,8 @@ def _spent(records: Sequence[Record]) -> Spend:
     closed = max((i for i, r in enumerate(records) if r.kind == "closed"), default=-1)
     spend = Spend() if closed < 0 else decode(Spend, records[closed].value["spend"])
     since = records[closed + 1 :]
+    lost = max((r.value["unsettled"] for r in records if r.kind == "trouble"), default=0)
+    spend = replace(spend, unsettled=max(spend.unsettled, lost))
     replies = [reply for r in since if r.kind == "model" and (reply := _reply(r.value)) and reply.paid]
     if not replies:
         return spend
@@ -84,7 +86,7 @@ def _reply(value: Any) -> Reply | None:
 def _trouble(records: Sequence[Record], live: bool) -> str:
     """What stopped the last sitting, unless somebody has gone on since."""
     stopped = not live and bool(records) and records[-1].kind == "trouble"
-    return f"error: {records[-1].value}" if stopped else ""
+    return str(records[-1].value["why"]) if stopped else ""
 
 
 def _asked(said: Mapping[str, Any], changed: float) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def _named(name: str, timeouts: Timeouts, environment: tuple[str | None, ...]) -
     if provider in PROVIDERS and rest:
         options = {"connect": timeouts.connect, "total": timeouts.total} if provider in REMOTE else {}
         return load(PROVIDERS[provider])(rest, **options)
+    if name.rstrip(":") in PROVIDERS:
+        raise UsageError(f"{name!r} names no model: write {name.rstrip(':')}:NAME (see: veriloop models)")
     near = "" if "." in provider else meant(provider, PROVIDERS)
     if not rest or near or ("." not in provider and not rest.isidentifier()):
         known = ", ".join(f"{p}:NAME" for p in sorted(PROVIDERS))

@@ -48,6 +48,10 @@ WEATHER = ToolSpec(
 )
 
 
+HELLO = Request(messages=(Message("user", "Say hello."),), max_tokens=64)
+"""What every model can answer."""
+
+
 async def check(model: Model, tell: Callable[[str], None] | None = None) -> list[Line]:
     """Ask ``model`` for one thing after the other; ``tell`` gets the name of each before. Never raises for what the
     model does."""

@@ -97,6 +97,8 @@ class Gateway:
         self._models = models
         self._emit = emit
         self._cache = cache
+        self.flying = 0
+        """Replies that are asked for now and may have to be paid."""
         self._noticed: set[str] = set()
         # By object: two models may have one name and different addresses.
         each = {id(model): model for model in models.values()}
@@ -117,7 +119,8 @@ class Gateway:
         price = price_of(model.name, prices)
         if price is None and self.budget.limits.money is not None:
             raise UsageError(
-                f"the price of {model.name} is unknown, so a money limit cannot hold; set it in the settings"
+                f"the price of {model.name} is unknown, so a money limit cannot hold: give input and output in the "
+                f'settings, below [prices."{model.name}"]'
             )
         return price and price.times(getattr(model, "discount", 1.0))
 
@@ -238,11 +241,15 @@ class Gateway:
         """One request, sent and paid. Its samples are at most as many as were asked for."""
         price, line = self._prices[id(model)], self._lines[id(model)]
         tokens = estimate(request) + request.max_tokens * request.n if line.rate.tokens_per_minute else 0
+        counted = 0 if price == FREE else request.n
+        self.flying += counted
         try:
             reply = await line.send(request, tokens, said)
         except BaseException:
             self.budget.release(held)
             raise
+        finally:
+            self.flying -= counted
         reply = replace(reply, samples=tuple(map(_writable, reply.samples[: request.n])))
         self.budget.settle(held, len(reply.samples), reply.usage, price.of(reply.usage) if price else None)
         for note in reply.notes:

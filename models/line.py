@@ -66,7 +66,10 @@ class Line:
             return await self._counted(request, heard)
         key = (address, self.model.name)
         if self.rate != Rate():
-            await pace_of(key, self.rate).take(tokens)
+            pace = pace_of(key, self.rate)
+            if not pace.free(tokens):
+                self.notice(f"waiting: the settings limit {self.model.name} to so many requests or tokens a minute")
+            await pace.take(tokens)
         valve = valve_of(key, self.rate.concurrency)
         ticket = await valve.enter(again=tried > 0)
         outcome: Outcome = "unknown"
@@ -111,7 +114,7 @@ class Line:
             if whole.expired():
                 what = f"gave no whole reply within {limits.total:g} s"
             elif silence.expired():
-                what = "was silent for too long (see: timeouts in the settings)"
+                what = "was silent for too long (settings: timeouts.first_token, timeouts.idle)"
             else:
                 raise
             raise TransientModelError(f"{self.model.name} {what}", unsettled=True) from None

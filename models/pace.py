@@ -20,6 +20,13 @@ class Pace:
         self._tokens = _limiter(rate.tokens_per_minute)
         self._turn = asyncio.Lock()
 
+    def free(self, tokens: int) -> bool:
+        """Whether one more request of about ``tokens`` is allowed now."""
+        rooms = ((self._requests, 1), (self._tokens, tokens))
+        return not self._turn.locked() and all(
+            limit is None or limit.has_capacity(min(amount, limit.max_rate)) for limit, amount in rooms
+        )
+
     async def take(self, tokens: int) -> None:
         """Wait until one more request of about ``tokens`` is allowed."""
         async with self._turn:  # in the order of asking: small requests would starve a large one

@@ -34,6 +34,11 @@ class SqlVerifier:
 
     name: str = "sql"
 
+    async def ready(self, task: Task) -> None:
+        """Raises ``UsageError`` when the task is about no database."""
+        if task.database is None:
+            raise UsageError("the verifier sql needs a database: give the task one (--db FILE), or another verifier")
+
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """The verdict on ``candidate.artifact`` as an answer to ``task.question``."""
         try:

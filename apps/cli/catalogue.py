@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -43,18 +44,22 @@ def check_model(
     name: Annotated[str, typer.Argument(help="The model, as in solve --model.")], json_: Json = False
 ) -> None:
     """Ask a model for everything it declares, in about twenty short calls. The exit status is 1 when a line fails."""
-    import asyncio
-
     from veriloop.apps.cli.show import console, table
+    from veriloop.apps.cli.work import at_work
     from veriloop.core.settings import load
     from veriloop.models import named
-    from veriloop.models.conformance import PROBES, check
+    from veriloop.models.conformance import HELLO, PROBES, Line, check
 
     model = named(name, load().timeouts)
     getattr(model, "ready", int)()
     out = console()
+
+    async def asked(tell: Callable[[str], None] | None = None) -> list[Line]:
+        await model.generate(HELLO)  # what is wrong with the key or the server is told once, in one line
+        return await check(model, tell)
+
     if json_:
-        found = asyncio.run(check(model))
+        found = at_work(asked(), str)
         typer.echo(json.dumps([line._asdict() for line in found]))
     else:
         with out.status(f"asking {name}") as status:
@@ -64,7 +69,7 @@ def check_model(
                 done.append(line)
                 status.update(f"asking {name}: {line} ({len(done)} of {len(PROBES)})")
 
-            found = asyncio.run(check(model, tell))
+            found = at_work(asked(tell), str)
         shown = table("what", "outcome", "detail")
         for line in found:
             shown.add_row(line.name, line.outcome, line.detail)

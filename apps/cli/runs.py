@@ -97,7 +97,7 @@ def show(run: RunId, json_: Json = False) -> None:
     else:
         out.print(answer(result))
     if info.status == "unfinished":
-        why = f"stopped by an {info.stopped}" if info.stopped else "not finished"
+        why = f"stopped by an {info.stopped}" if info.stopped.startswith("error") else info.stopped or "not finished"
         out.print(f"{clip(why)}; go on with: veriloop runs resume {info.id}")
 
 

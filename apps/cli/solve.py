@@ -88,7 +88,7 @@ def solve(
         replay=replay,
         on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal, note=note)),
     )
-    finish(watch.over(work), json_)
+    finish(watch.over(work), json_, journal)
 
 
 def _asked(question: str, images: list[Path]) -> tuple[Message, ...] | str:
@@ -106,7 +106,8 @@ def _default(task: Task, verify: str) -> tuple[str, str]:
     if load().strategy:
         return load().strategy, ""
     name, usual = default_strategy(task, verify), default_strategy(task, "auto")
-    return name, "" if name == usual else f"nothing verifies, so the strategy is {name}, not {usual} (--strategy)"
+    note = f"nothing verifies, so the strategy is {name}, not {usual} (--strategy)"
+    return name, note if name == "single" != usual else ""
 
 
 def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:

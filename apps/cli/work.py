@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from veriloop.core.errors import RunFailed
+
 if TYPE_CHECKING:
     from veriloop.core.search import Result
     from veriloop.graphs.strategies import Strategy
@@ -83,8 +85,9 @@ async def _cut_quietly(work: Coroutine[Any, Any, T]) -> T:
 def _silent(*_: object) -> None: ...
 
 
-def finish(result: Result, as_json: bool) -> None:
-    """Print the answer; exit 1 where none passed. As JSON, ``best`` is the id of the attempt that was chosen."""
+def finish(result: Result, as_json: bool, kept: bool = True) -> None:
+    """Print the answer; exit 1 where none passed. As JSON, ``best`` is the id of the attempt that was chosen. Raises
+    ``RunFailed`` where trouble stopped the run, which can go on if it was ``kept``."""
     from veriloop.apps.cli import show
     from veriloop.core.wire import encode
 
@@ -94,5 +97,7 @@ def finish(result: Result, as_json: bool) -> None:
         typer.echo(json.dumps(said))
     else:
         show.console().print(show.answer(result))
+    if result.stopped.startswith("error: "):
+        raise RunFailed(result.stopped.removeprefix("error: "), result.run_id, kept)
     if result.best is None or result.verdict.outcome in ("failed", "infra_error"):
         raise typer.Exit(1)

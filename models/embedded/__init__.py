@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 HERE = Path(__file__).parent
+TABLES = {"sql": ("border_info", "city", "highlow", "lake", "mountain", "river", "road", "state")}
+"""The tables that a model knows, where it knows one database schema only."""
 NUCLEUS = 0.95
 """The widest nucleus: what lies outside is what smoothed labels give to every token."""
 
@@ -32,6 +34,7 @@ class Embedded:
         if name not in known():
             raise UsageError(f"unknown embedded model {name!r}; known: {', '.join(known())}")
         self.name = f"embedded:{name}"
+        self.tables = TABLES.get(name, ())
         self._folder = HERE / name
         self._engine: Engine | None = None
 

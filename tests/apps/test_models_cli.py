@@ -42,6 +42,56 @@ def test_a_model_that_breaks_its_word_fails_the_check(veriloop, monkeypatch):
     assert {line["outcome"] for line in said.json if line["name"] == "schema"} == {"fails"}
 
 
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_a_check_that_cannot_begin_is_one_line(veriloop, monkeypatch, json_: list[str]):
+    with ChatServer(lambda body, index: Raw(401, {"error": {"message": "no"}})) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = veriloop("models", "check", "openai:any", *json_)
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "does not accept the key" in said.err
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"a red square"])
+def test_a_file_that_is_no_picture_is_not_sent(veriloop, content: bytes):
+    Path("note.png").write_bytes(content)
+    said = veriloop("solve", "Which colour?", "--image", "note.png", "--model", "openai:any")
+    assert (said.status, said.err) == (2, "veriloop: note.png is no picture: give a PNG, JPEG, GIF or WebP file\n")
+
+
+def test_a_server_that_goes_away_in_a_later_round_leaves_a_way_on(veriloop, monkeypatch):
+    monkeypatch.setattr("veriloop.models.line.TRIES", 1)
+    answers: list[Any] = [["no"], ["no"], Raw(500, {}), Raw(500, {})]
+    with ChatServer(lambda body, index: answers[index] * body.get("n", 1) if index < 2 else answers[2]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = veriloop(
+            "solve", "Which?", "--model", "openai:any", "--verify", "shell:exit 1", "-s", "iad", "--set", "width=1"
+        )
+        assert said.status == 2
+        run = veriloop("runs", "list", "--json").json[0]
+        assert f"failed (500) (nothing is lost: veriloop runs resume {run['id']})" in said.err
+        assert said.err.count("\n") == 1
+        assert "Answer" in said.out
+        monkeypatch.setattr(server, "reply", lambda body, index: ["no"])
+        assert veriloop("runs", "resume", run["id"]).status == 1
+
+
+def test_the_verifier_sql_is_refused_without_a_database(veriloop, monkeypatch):
+    with ChatServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = veriloop("solve", "Which?", "--model", "openai:any", "--verify", "sql")
+    assert said.status == 2
+    assert "the verifier sql needs a database: give the task one (--db FILE)" in said.err
+    assert server.requests == []
+
+
+def test_the_embedded_model_is_not_asked_about_another_database(veriloop):
+    Path("empty.sqlite").touch()
+    said = veriloop("solve", "Which?", "--db", "empty.sqlite")
+    assert said.status == 2
+    assert "embedded:sql knows only databases with the tables" in said.err
+
+
 def test_a_picture_goes_to_the_model(veriloop, monkeypatch):
     with ChatServer(lambda body, index: ["red"]) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
@@ -91,6 +141,7 @@ def test_what_a_server_refuses_is_one_line_with_the_remedy(veriloop, monkeypatch
         (["--image", "red.png", "--model", f"transformers:{shared('text')}"], "reads no pictures"),
         (["--image", "gone.png", "--model", "openai:any"], "cannot read the picture gone.png: No such file"),
         (["--image", "atlas.sqlite", "--model", "openai:any"], "is no picture"),
+        (["--model", "openai:"], "'openai:' names no model: write openai:NAME"),
         (["--model", "anthropic:claude-opus-5-5"], "ANTHROPIC_API_KEY is not set: set it"),
         (["--model", "openai-responses:gpt-5"], "OPENAI_API_KEY is not set: set it"),
         (["--model", "transformers:./nowhere"], "there is no folder ./nowhere"),

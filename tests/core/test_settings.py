@@ -96,6 +96,7 @@ def test_what_is_wrong_in_the_file_is_named(folder: Path, text: str, words: list
         ("LIMITS", '{"openai:m": {"concurrency": -1}}', "concurrency is -1"),
         ("PRICES", '{"openai:m": {"input": -1, "output": 1}}', "input is -1.0: give a number of 0 or more"),
         ("PRICES", '{"openai:m": {"input": 1, "output": 1, "cache": 1}}', "cache"),
+        ("TIMEOUTS", '{"conect": 1}', "there is no 'conect' (did you mean 'connect'?); there are connect, first_token"),
         ("TIMEOUTS", '{"idle": 0}', "idle is 0.0: give seconds above 0"),
     ],
 )

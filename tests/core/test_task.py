@@ -40,9 +40,12 @@ def test_a_picture_alone_is_a_question():
 
 
 def test_a_picture_is_read_with_its_kind(tmp_path: Path):
-    path = tmp_path / "photo.jpg"
+    path = tmp_path / "photo.png"  # how a file begins counts, not what it is called
+    path.write_bytes(b"\xff\xd8\xff")
+    assert Image.from_file(path) == Image("/9j/", "image/jpeg")
     path.write_bytes(b"hello")
-    assert Image.from_file(path) == Image("aGVsbG8=", "image/jpeg")
+    with pytest.raises(UsageError, match=r"photo\.png is no picture"):
+        Image.from_file(path)
 
 
 @pytest.mark.parametrize("messages", ["", " \n", (), (Message("assistant", "hi"),), (Message("user", ()),)])

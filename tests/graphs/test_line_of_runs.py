@@ -17,11 +17,16 @@ import veriloop as vl
 from veriloop.core.errors import VeriloopError
 from veriloop.core.events import Event, Noticed
 from veriloop.core.settings import load
+from veriloop.graphs.record import journal_in
 from veriloop.memory.runs import find, list_runs
 from veriloop.models.anthropic import Anthropic
 from veriloop.models.openai import OpenAI
 
 CANARY = "sk-canary-0123456789abcdef"
+
+
+def is_blue(answer: str) -> bool:
+    return answer == "blue"
 
 
 def telling(status: int, words: str = "no") -> Raw:
@@ -78,6 +83,26 @@ def test_cancelled_runs_leave_no_request_open(stream: bool):
             assert time.monotonic() - cancelled < 1.0
             assert {request.outcome for request in server.requests} == {"cancelled"}
             assert all(run.cancelled() for run in runs)
+
+    asyncio.run(main())
+
+
+def test_what_was_under_way_when_a_run_was_cut_is_unsettled(home: Path):
+    async def main() -> None:
+        async with ChatServer(latency=5) as server:
+            model = OpenAI("m", base_url=server.base_url)
+            strategy = vl.Strategy.of("best_of_n", n=3, early_stop=False)
+            run = asyncio.create_task(vl.asolve("q?", model=model, strategy=strategy, verify=is_blue))
+            await until(lambda: len(server.requests) == 1)
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+            journal_in(home).close()  # as at the end of a process
+            journal_in.cache_clear()
+            info = list_runs(load())[0]
+            assert (info.status, info.stopped, info.spend.unsettled) == ("unfinished", "interrupted", 3)
+            server.latency = 0
+            ended = await vl.aresume(info.id, model=model, verify=is_blue)
+            assert (ended.spend.calls, ended.spend.unsettled) == (3, 3)
 
     asyncio.run(main())
 

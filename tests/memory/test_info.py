@@ -59,7 +59,7 @@ def test_an_open_run_counts_what_was_paid_since_its_last_closed_round() -> None:
 
 
 def test_what_stopped_the_last_sitting_is_told_until_somebody_goes_on() -> None:
-    records = [replied("0.0/proposer/0"), record("trouble", "the server is down")]
+    records = [replied("0.0/proposer/0"), record("trouble", {"why": "error: the server is down", "unsettled": 2})]
     assert info_of("r1", records, 0.0).stopped == "error: the server is down"
     assert info_of("r1", records, 0.0, live=True).stopped == ""
     assert info_of("r1", [*records, replied("0.1/proposer/0")], 0.0).stopped == ""
