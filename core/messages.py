@@ -117,6 +117,8 @@ class Request:
     prefix: str = ""
 
     def __post_init__(self) -> None:
+        if not self.seeds:
+            raise UsageError("a request needs a seed for each sample that is wanted, one at least")
         if not 0 <= self.temperature <= 5 or not 0 < self.top_p <= 1 or self.max_tokens < 1:
             raise UsageError(
                 f"cannot sample at temperature {self.temperature}, top_p {self.top_p}, max_tokens {self.max_tokens}"

@@ -235,7 +235,7 @@ class _Batch:
             )
         capacity = self.engine.decoder.capacity(len(opening.ids) + room)
         transcript = Transcript(self.engine.vocabulary, opening, job.prefix)
-        return _Row(job, ticket, place, transcript, np.random.default_rng(job.seed), room, capacity)
+        return _Row(job, ticket, place, transcript, np.random.default_rng(job.seed % 2**64), room, capacity)
 
     def run(self) -> None:
         """Decodes all rows, eight of one capacity at a time; waiting rows take the places of finished ones."""

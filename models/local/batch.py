@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -40,11 +40,23 @@ class Read:
     positions: Tensor | None
 
 
+def stretches(config: object) -> bool:
+    """Whether positions are stretched by the longest row of a batch, so that a row depends on its company."""
+    if isinstance(config, list):
+        return any(map(stretches, cast("list[object]", config)))
+    if not isinstance(config, dict):
+        return False
+    config = cast("dict[str, object]", config)
+    kind = config.get("rope_type", config.get("type"))
+    return kind in ("dynamic", "longrope") or any(map(stretches, config.values()))
+
+
 class Batch:
     """The state of the rows under way: one cache, padded on the left, and the logits after each row's last token.
 
     Every prompt is read alone and without padding, so that what it makes of it depends on nothing else. Kinds of
-    caches that cannot be padded (see ``cache.JOINABLE``) hold the rows of one prompt at a time.
+    caches that cannot be padded (see ``cache.JOINABLE``), and models whose rows depend on their company, hold the rows
+    of one prompt at a time.
     """
 
     def __init__(self, model: Any, device: str) -> None:
@@ -56,6 +68,7 @@ class Batch:
         self._cache_name = next(name for name in CACHES if name in takes)
         self._takes_positions = "position_ids" in takes
         self._options = {"use_cache": True, **({"logits_to_keep": 1} if "logits_to_keep" in takes else {})}
+        self._alone = stretches(model.config.to_dict()) or model.config.model_type == "mllama"
         self.reads = 0
         self.steps = 0
         self._kept: Read | None = None
@@ -77,7 +90,7 @@ class Batch:
 
     def takes(self) -> bool:
         """Whether a row of another prompt can join now."""
-        return not self._padding or joinable(self._cache)
+        return not self._padding or (not self._alone and joinable(self._cache))
 
     @torch.inference_mode()
     def join(self, read: Read, rows: int, more: bool) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ...core.errors import ModelError, VeriloopError
+from ...core.errors import ModelError, TransientModelError, VeriloopError
 from ...core.messages import Reply, Request, Sample, Usage
 from ...core.protocols import Heard
 
@@ -35,6 +35,11 @@ class Ticket:
     samples: dict[int, Sample] = field(default_factory=dict[int, Sample])
     tokens_out: int = 0
     cancelled: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.cancelled or self.loop.is_closed()
 
     def tell(self, place: int, piece: str) -> None:
         """Hand a piece of sample ``place`` to who listens; none is handed on once the caller has gone."""
@@ -90,18 +95,20 @@ class Engine:
         loop = asyncio.get_running_loop()
         ticket = Ticket(request, heard, loop, loop.create_future())
         with self._wake:
+            if not any(thread.is_alive() for thread in self._threads):
+                thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                thread.start()
+                self._threads[:] = [thread]
             self._tickets.append(ticket)
-            if not self._threads:
-                self._threads.append(threading.Thread(target=self._work, name=self._name, daemon=True))
-                self._threads[0].start()
             self._wake.notify()
         try:
             return await ticket.future
-        except asyncio.CancelledError:
+        finally:
             ticket.cancelled = True
-            raise
 
     def _work(self) -> None:
+        with self._wake:  # until who started the thread has put its call down
+            pass
         try:
             self.loaded = self.loaded or self._load()
         except Exception as error:
@@ -152,12 +159,12 @@ class _Shift:
                 self._waiting.extend(self._loaded.rows(ticket))
             except Exception as error:
                 ticket.fail(self._told(error))
-        self._waiting = deque(row for row in self._waiting if not row.ticket.cancelled)
+        self._waiting = deque(row for row in self._waiting if not row.ticket.over)
         try:
-            self._keep([row for row in self._rows if not row.ticket.cancelled])
+            self._keep([row for row in self._rows if not row.ticket.over])
             self._fill()
             self._step()
-        except Exception as error:
+        except BaseException as error:  # also what a tokenizer's panic raises: the thread lives on for the others
             for row in self._rows:
                 row.ticket.fail(self._told(error))
             self._rows = []
@@ -169,7 +176,8 @@ class _Shift:
         """Waiting rows take free places, those of one prompt together."""
         batch = self._loaded.batch
         while self._waiting and len(self._rows) < ROWS and batch.takes():
-            prompt = self._waiting[0].prompt
+            busy = Counter(row.ticket for row in self._rows)
+            prompt = min(self._waiting, key=lambda row: busy[row.ticket]).prompt  # a large call keeps no small one off
             same = [row for row in self._waiting if row.prompt.key == prompt.key]
             chosen = same[: ROWS - len(self._rows)]
             self._waiting = deque(row for row in self._waiting if row not in chosen)
@@ -188,7 +196,11 @@ class _Shift:
         batch = self._loaded.batch
         tokens, logprobs = batch.choose([row.choice() for row in self._rows])
         for row, token, logprob in zip(self._rows, tokens, logprobs, strict=True):
-            row.take(token, logprob)
+            try:
+                row.take(token, logprob)
+            except Exception as error:  # what one row meets is no matter of its company
+                row.finish = "failed"
+                row.ticket.fail(self._told(error))
         going = [place for place, row in enumerate(self._rows) if not row.finish]
         self._keep([self._rows[place] for place in going])
         if going:
@@ -198,10 +210,13 @@ class _Shift:
         self._loaded.batch.keep([place for place, row in enumerate(self._rows) if row in rows])
         self._rows = rows
 
-    def _told(self, error: Exception) -> Exception:
+    def _told(self, error: BaseException) -> Exception:
         if isinstance(error, VeriloopError):
             return error
-        return ModelError(f"{self._name} cannot answer this: {' '.join(str(error).split()) or type(error).__name__}")
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "can't allocate" in said:
+            return TransientModelError(f"{self._name} ran out of memory: ask for fewer samples or shorter ones at once")
+        return ModelError(f"{self._name} cannot answer this: {said}")
 
 
 def _end(closing: threading.Event, wake: threading.Condition, threads: list[threading.Thread]) -> None:

@@ -43,7 +43,7 @@ def missing(folder: Path) -> str:
         return ""
     index = read_json(folder / "model.safetensors.index.json").get("weight_map")
     parts = cast("dict[str, str]", index) if isinstance(index, dict) else {}
-    lost = sorted({part for part in parts.values() if not (folder / part).is_file()})
+    lost = sorted({str(part) for part in parts.values() if not (folder / str(part)).is_file()})
     if lost:
         return f"not all of its weights: {lost[0]} is missing"
     if parts:
@@ -108,9 +108,9 @@ def _templates(folder: Path) -> str:
     for name in TEMPLATES:
         file = folder / name
         if file.is_dir():
-            found += [each.read_text(encoding="utf-8") for each in sorted(file.glob("*.jinja"))]
+            found += [each.read_text(encoding="utf-8", errors="replace") for each in sorted(file.glob("*.jinja"))]
         elif file.suffix == ".jinja" and file.is_file():
-            found.append(file.read_text(encoding="utf-8"))
+            found.append(file.read_text(encoding="utf-8", errors="replace"))
         elif template := read_json(file).get("chat_template"):
             found.append(json.dumps(template))
     return "\n".join(found)
@@ -120,6 +120,6 @@ def read_json(file: Path) -> dict[str, Any]:
     """A JSON object from ``file``; empty when there is none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import threading
 from collections.abc import Generator
 from importlib import import_module
 from pathlib import Path
@@ -13,13 +15,16 @@ import torch
 import transformers
 from transformers.utils import logging as chatter
 
-from ...core.errors import ModelError, UsageError
+from ...core.errors import ModelError, UsageError, plain
 from .batch import Batch
 from .calls import Calls
 from .folder import check, check_folder, instead, locate, takes_pictures
 from .prompts import Prompts
 from .rows import Loaded
 from .text import Spelling
+
+ALONE = threading.Lock()
+"""One model loads at a time: transformers changes settings of the whole process meanwhile."""
 
 
 def load(name: str, model: str, device: str | None, dtype: str | None) -> Loaded:
@@ -31,7 +36,7 @@ def load(name: str, model: str, device: str | None, dtype: str | None) -> Loaded
     check(name, model)
     where = _device(name, device)
     kind = dtype or ("float32" if where == "cpu" else "auto")
-    with _quiet():
+    with ALONE, _quiet():
         folder = locate(model) or _download(name, model)
         check_folder(name, folder)
         try:
@@ -57,17 +62,18 @@ def _load(name: str, folder: Path, device: str, dtype: str) -> Loaded:
     auto: Any = transformers.AutoProcessor if pictures else transformers.AutoTokenizer
     maker = auto.from_pretrained(folder, **options)
     tokenizer = maker.tokenizer if pictures else maker
-    text = model.config.get_text_config(decoder=True)
+    text, words = model.config.get_text_config(decoder=True), model.get_input_embeddings().num_embeddings
     return Loaded(
         name,
         model,
         device,
         Prompts(name, tokenizer, maker if pictures else None),
-        Spelling(tokenizer, len(tokenizer)),
+        Spelling(tokenizer, min(len(tokenizer), words)),
         Calls(tokenizer, model),
         Batch(model, device),
         _ends(model, tokenizer),
         getattr(text, "max_position_embeddings", None),
+        words,
     )
 
 
@@ -91,15 +97,25 @@ def _device(name: str, device: str | None) -> str:
 
 def _download(name: str, model: str) -> Path:
     """A model of the hub, its small files and safetensors. Raises ``UsageError`` when it cannot be had."""
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     download: Any = import_module("huggingface_hub").snapshot_download
     wanted = ["*.json", "*.jinja", "*.model", "*.txt", "*.safetensors"]
+    unwanted = ["consolidated*", "onnx/*", "original/*"]  # the same weights again, in other forms
     try:
-        return Path(download(model, allow_patterns=wanted))
+        return Path(download(model, allow_patterns=wanted, ignore_patterns=unwanted))
+    except GatedRepoError:
+        raise UsageError(f"{name}: the hub gives it to who asked for access: ask there, then: hf auth login") from None
     except (RepositoryNotFoundError, HFValidationError):
         raise UsageError(f"{name}: there is no such folder here and no such model on the hub") from None
     except (LocalEntryNotFoundError, OSError) as error:
+        if error.errno == errno.ENOSPC:
+            raise UsageError(f"{name} does not fit on the disk: {plain(error)}") from None
         raise UsageError(f"{name} is not on this machine and the hub can't be reached; {instead(model)}") from error
 
 

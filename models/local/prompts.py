@@ -35,6 +35,7 @@ class Prompts:
         self._tokenizer = tokenizer
         self._processor = processor
         self._template = str(getattr(processor or tokenizer, "chat_template", None) or "")
+        self.pictures = processor is not None
         self.turns = () if self._template else PLAIN_TURNS
 
     def make(self, request: Request, kept: Sequence[int]) -> Prompt:
@@ -42,7 +43,7 @@ class Prompts:
         if not self._template:
             ids, extra = self._plain(request.messages), dict[str, Any]()
         else:
-            turns = [self._turn(message, request.messages) for message in request.messages]
+            turns = [self._turn(message, request.messages[:at]) for at, message in enumerate(request.messages)]
             tools = offered(request.tools) if request.tool_choice == "auto" else []
             ids, extra = self._rendered(turns, tools)
         extra |= {name: pad(extra[name], (0, len(kept))) for name in ALONG if name in extra}
@@ -77,13 +78,13 @@ class Prompts:
         extra = {name: value for name, value in found.items() if name not in ("input_ids", "attention_mask")}
         return found["input_ids"][0].tolist(), extra if self._processor else {}
 
-    def _turn(self, message: Message, all_messages: Sequence[Message]) -> Turn:
+    def _turn(self, message: Message, before: Sequence[Message]) -> Turn:
         turn: Turn = {"role": message.role, "content": self._content(message)}
         if message.role == "assistant" and message.tool_calls:
             made = [(call.id, {"name": call.name, "arguments": dict(call.arguments)}) for call in message.tool_calls]
             turn["tool_calls"] = [{"type": "function", "id": id, "function": function} for id, function in made]
         if message.role == "tool":
-            calls = [call for each in all_messages for call in each.tool_calls if call.id == message.tool_call_id]
+            calls = [call for each in before for call in each.tool_calls if call.id == message.tool_call_id]
             turn |= {"tool_call_id": message.tool_call_id, "name": calls[-1].name if calls else ""}
         return turn
 

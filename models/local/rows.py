@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import ModelError
-from ...core.messages import Request, Sample
+from ...core.messages import Capabilities, Request, Sample
+from ..capabilities import refuse
 from .batch import Batch, Prompt
 from .calls import Calls
 from .engine import Ticket
@@ -76,7 +77,7 @@ class Row:
 @dataclass(frozen=True)
 class Loaded:
     """A model in memory and all that goes with it. ``ends`` are the tokens that end a reply; ``limit`` is how many
-    tokens the model can read and write together, where it says so."""
+    tokens the model can read and write together, where it says so; ``words`` is how many tokens it knows."""
 
     name: str
     model: Any
@@ -87,13 +88,19 @@ class Loaded:
     batch: Batch
     ends: frozenset[int]
     limit: int | None
+    words: int
 
     def rows(self, ticket: Ticket) -> list[Row]:
-        """A row for each seed of a call. Raises ``ModelError`` where the prompt leaves no room to write."""
+        """A row for each seed of a call. Raises ``ModelError`` where the prompt leaves no room to write, and
+        ``CapabilityError`` for pictures that the model, now that it is here, turns out not to take."""
         request = ticket.request
+        if not self.prompts.pictures:
+            refuse(self.name, Capabilities(n=True, tools=True, logprobs=True, prefix=True), request)
         opening = self.spelling.opening(request.prefix) if request.prefix else Opening()
         prompt = self.prompts.make(request, opening.kept)
         self.room(prompt, request)
+        if strange := [token for token in prompt.ids if token >= self.words]:
+            raise ModelError(f"{self.name} has no embedding for token {strange[0]} of its own tokenizer")
         return [Row(ticket, place, prompt, opening, self) for place in range(request.n)]
 
     def room(self, prompt: Prompt, request: Request) -> int:

@@ -31,7 +31,7 @@ class Dice:
         """``size`` numbers above zero."""
         if self._cpu is not None:
             return torch.as_tensor(self._cpu.standard_exponential(size)).float().clamp_min_(1e-30)
-        noise = torch.empty(size, device=self._device)
+        noise = torch.empty(size, device=self._device, dtype=torch.float32)
         return noise.exponential_(generator=self._other).clamp_min_(1e-30)
 
 
@@ -66,7 +66,7 @@ def choose(logits: Tensor, choices: Sequence[Choice]) -> tuple[list[int], list[f
 
 
 def _noisy(scores: Tensor, choices: Sequence[Choice]) -> Tensor:
-    temperatures = torch.tensor([choice.temperature for choice in choices], device=scores.device)
+    temperatures = torch.tensor([choice.temperature for choice in choices], device=scores.device, dtype=torch.float32)
     scaled = scores / temperatures[:, None]
     for row, choice in enumerate(choices):
         if choice.top_p < 1:
