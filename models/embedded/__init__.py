@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,14 @@ class Embedded:
         self.tables = TABLES.get(name, ())
         self._folder = HERE / name
         self._engine: Engine | None = None
+        self._loading = threading.Lock()
 
     async def generate(self, request: Request) -> Reply:
         """Sample from the model; raises ``CapabilityError`` for images, tools or a schema."""
         refuse(self.name, self.capabilities, request)
         from .engine import Job
 
-        if self._engine is None:
-            self._engine = await asyncio.to_thread(self._load)
+        engine = self._engine or await asyncio.to_thread(self._load)
         prompt = question(request.messages)
         jobs = [
             Job(
@@ -59,16 +60,19 @@ class Embedded:
             for seed in request.seeds
         ]
         try:
-            texts = await self._engine.generate(jobs)
+            texts = await engine.generate(jobs)
         except ValueError as error:
             raise ModelError(f"{self.name} cannot answer this: {error}") from error
         samples = tuple(Sample(t.text, logprob=t.logprob, finish=t.finish) for t in texts)
         return Reply(samples, Usage(texts[0].prompt_tokens, sum(t.completion_tokens for t in texts)))
 
     def _load(self) -> Engine:
+        """The engine, loaded by the first call alone."""
         from .engine import Engine
 
-        return self._engine or Engine.load(self._folder)
+        with self._loading:
+            self._engine = self._engine or Engine.load(self._folder)
+            return self._engine
 
 
 def question(messages: tuple[Message, ...]) -> str:

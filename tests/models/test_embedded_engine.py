@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from veriloop.core.messages import Message, Reply, Request
+from veriloop.models.embedded import Embedded
 from veriloop.models.embedded.decoder import ROWS, Block
 from veriloop.models.embedded.engine import Engine, Job, Text
 from veriloop.models.embedded.text import normalise, restore, spaced
@@ -242,3 +244,17 @@ def test_unknown_words_are_copied_by_slots(engine: Engine) -> None:
     ids = engine.vocabulary.write(sql, opening.slots)
     assert len(set(ids) & set(opening.slots.values())) == 3
     assert restore(engine.vocabulary.text(ids, opening.slots))[1:] == sql
+
+
+def test_first_calls_at_once_load_one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Path] = []
+    load = Engine.load
+    monkeypatch.setattr(Engine, "load", lambda folder: loaded.append(folder) or load(folder))
+    model = Embedded("sql")
+
+    async def main() -> list[Reply]:
+        asked = Request(messages=(Message("user", "what is the capital of ohio?"),), temperature=0.0)
+        return await asyncio.gather(*(model.generate(asked) for _ in range(12)))
+
+    assert len({reply.samples[0].text for reply in asyncio.run(main())}) == 1
+    assert len(loaded) == 1
