@@ -46,7 +46,7 @@ message = st.builds(
 request = st.builds(
     Request,
     messages=several(message),
-    seeds=several(count),
+    seeds=st.lists(count, min_size=1, max_size=3).map(tuple),
     temperature=unit,
     top_p=st.floats(0.01, 1),
     max_tokens=st.integers(1, 2**40),
