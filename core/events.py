@@ -113,6 +113,10 @@ class Emitter:
         self._context = copy_context()
         self.streaming = streaming and bool(self._subscribers)
 
+    def notice(self, text: str) -> None:
+        """Tell the user a line; the same line has the same id."""
+        self(Noticed, f"notice/{text}", text=text)
+
     def __call__(self, kind: type[Event], step: str, **fields: Any) -> None:
         """An event of ``kind`` at ``step``, which names it within its run."""
         if not self._subscribers:

@@ -13,7 +13,7 @@ from ..agents.proposer import Proposer
 from ..agents.roles import OUTPUTS
 from ..core.budget import Budget
 from ..core.errors import CapabilityError, UsageError
-from ..core.events import Emitter, Noticed
+from ..core.events import Emitter
 from ..core.journal import Record, RunLog
 from ..core.messages import Reply
 from ..core.protocols import Memory, Model, Policy, Tool, Verifier
@@ -144,10 +144,7 @@ def _in_batches(models: Mapping[str, Model], folder: Path, emit: Emitter) -> dic
     if not any(map(batchable, models.values())):
         raise UsageError(f"{models['proposer'].name} has no batch interface: leave out batch (--batch)")
 
-    def tell(text: str) -> None:
-        emit(Noticed, f"notice/{text}", text=text)
-
-    return {role: batched(model, folder, tell) if batchable(model) else model for role, model in models.items()}
+    return {role: batched(model, folder, emit.notice) if batchable(model) else model for role, model in models.items()}
 
 
 def _verifier(plan: Plan) -> Verifier | None:

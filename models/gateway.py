@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..core.budget import Budget, Reservation
 from ..core.errors import BudgetSpent, ModelError, UsageError
-from ..core.events import Emitter, Noticed, Wrote
+from ..core.events import Emitter, Wrote
 from ..core.journal import RunLog
 from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
@@ -128,7 +128,7 @@ class Gateway:
         """Tell the user a line, once."""
         if text not in self._noticed:
             self._noticed.add(text)
-            self._emit(Noticed, f"notice/{text}", text=text)
+            self._emit.notice(text)
 
     def model(self, role: str) -> Model:
         """The model that plays ``role``; the proposer's where none is named for it."""

@@ -13,15 +13,12 @@ import argparse
 import asyncio
 import json
 import os
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from overhead import server
+from overhead import interleaved, server
 
 BAR = 2.0
 
@@ -58,7 +55,7 @@ async def measure(url: str, home: Path, calls: int, rounds: int) -> dict[str, An
         async def bare() -> None:
             await asyncio.gather(*(post() for _ in range(calls)))
 
-        times = await interleaved({"bare": bare, "ours": ours}, rounds)
+        times = await interleaved({"bare": bare, "ours": ours}, rounds, 1)
     await model.aclose()
     return {
         "what": f"{calls} calls at once, server at 200 ms",
@@ -68,18 +65,6 @@ async def measure(url: str, home: Path, calls: int, rounds: int) -> dict[str, An
         "bar": f"<= {BAR:g} x",
         "met": times["ours"] <= BAR * times["bare"],
     }
-
-
-async def interleaved(works: dict[str, Callable[[], Awaitable[None]]], rounds: int) -> dict[str, float]:
-    """Median seconds of each work."""
-    times: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(rounds + 1):
-        for name, work in works.items():
-            started = time.perf_counter()
-            await work()
-            if number:
-                times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(each) for name, each in times.items()}
 
 
 def main() -> None:
