@@ -1,0 +1,1 @@
+"""Benchmarks: arms compared over tasks with known answers, resumable, with a report of one file."""
