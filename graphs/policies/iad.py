@@ -9,18 +9,25 @@ from typing import Literal
 from ...agents.prompts import fenced, render
 from ...agents.roles import show
 from ...core.search import Candidate, Proposal, Search
+from ...verifiers.noise import told
 from .common import best, perfect, positive, samplable, worst
 
-Feedback = Literal["score", "text", "both", "none"]
+Feedback = Literal["score", "text", "both", "raw", "none"]
+Shown = Literal["best", "worst", "both"]
+
+NARROW = "The best answer falls short. Keep what is right about it, mend what is wrong, and do better."
+AWAY = "Avoid what makes the worst answer bad, and write one that is better in every way."
+BETWEEN = "Keep what makes the best answer good, avoid what makes the worst one bad, and do better than the best."
 
 
 @dataclass(frozen=True)
 class IAD:
     """``rounds`` rounds (T) of ``width`` proposals (K); round 0 is Best-of-K.
 
-    ``feedback`` is what the prompt says of the best and the worst: their score in words, the verifier's text, both,
-    or none (the same loop without feedback, which isolates the luck of sampling). Acceptance is monotone: a new answer
-    replaces the best only with a strictly higher score. The loop stops early at a full score. Defaults are ours.
+    ``shown`` is which answers the next prompt holds: the best so far, the worst, or both. ``feedback`` is what it says
+    of them: their score in words, the verifier's text, both, the raw score (a bare number), or none (the same loop
+    without answers and feedback, which isolates the luck of sampling). Acceptance is monotone: a new answer replaces
+    the best only with a strictly higher score. The loop stops early at a full score. Defaults are ours.
     """
 
     rounds: int = 4
@@ -28,6 +35,7 @@ class IAD:
     temperature: float = 0.7
     max_tokens: int = 1024
     feedback: Feedback = "both"
+    shown: Shown = "both"
     early_stop: bool = True
 
     def __post_init__(self) -> None:
@@ -47,36 +55,38 @@ class IAD:
         top, bottom = best(search.candidates), worst(search.candidates)
         if top is None or bottom is None or self.feedback == "none":
             return [self._plan()] * self.width
-        parents = (top.id,) if bottom.key == top.key else (top.id, bottom.id)
-        instruction = self._instruction(top, bottom)
-        return [self._plan(parents, instruction)] * self.width
+        pair = self._pair(top, bottom)
+        parents = tuple(each.id for each in pair if each is not None)
+        return [self._plan(parents, self._instruction(*pair))] * self.width
+
+    def _pair(self, top: Candidate, bottom: Candidate) -> tuple[Candidate | None, Candidate | None]:
+        """The best and the worst, as far as they are shown; the worst is left out when it equals the best."""
+        if self.shown == "worst":
+            return None, bottom
+        return top, None if self.shown == "best" or bottom.key == top.key else bottom
 
     def _plan(self, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
         return Proposal(
             parents=parents, instruction=instruction, temperature=self.temperature, max_tokens=self.max_tokens
         )
 
-    def _instruction(self, top: Candidate, bottom: Candidate) -> str:
-        same = bottom.key == top.key
-        if same:
-            direction = "The best answer falls short. Keep what is right about it, mend what is wrong, and do better."
-        else:
-            direction = (
-                "Keep what makes the best answer good, avoid what makes the worst one bad, and do better than the best."
-            )
+    def _instruction(self, top: Candidate | None, bottom: Candidate | None) -> str:
         return render(
             "iad",
-            best=show(top),
-            best_verdict=self._words(top),
-            worst="" if same else show(bottom),
-            worst_verdict="" if same else self._words(bottom),
-            direction=direction,
+            best=show(top) if top else "",
+            best_verdict=self._words(top) if top else "",
+            worst=show(bottom) if bottom else "",
+            worst_verdict=self._words(bottom) if bottom else "",
+            direction=NARROW if bottom is None else AWAY if top is None else BETWEEN,
         )
 
     def _words(self, candidate: Candidate) -> str:
         parts: list[str] = []
+        score = told(candidate.verdict) or 0.0
+        if self.feedback == "raw":
+            parts.append(f"{score:.2f}")
         if self.feedback in ("score", "both"):
-            parts.append(in_words(candidate.score))
+            parts.append(in_words(score))
         if self.feedback in ("text", "both") and candidate.verdict.text:
             parts.append("The verifier says:\n" + fenced(candidate.verdict.text, 1500))
         return "\n".join(parts)

@@ -21,12 +21,14 @@ from veriloop.core.search import Attempt, Finding, Opinion, Segment
 from veriloop.core.seeds import derive
 from veriloop.graphs.policies.best_of_n import BestOfN
 from veriloop.graphs.policies.conformance import check, play
-from veriloop.graphs.policies.iad import IAD, Feedback, in_words
+from veriloop.graphs.policies.iad import IAD, Feedback, Shown, in_words
 from veriloop.graphs.policies.self_refine import SelfRefine
 from veriloop.graphs.policies.single import Single
 from veriloop.models.scripted import Scripted
+from veriloop.verifiers.noise import TOLD
 
-FEEDBACK: tuple[Feedback, ...] = ("score", "text", "both", "none")
+FEEDBACK: tuple[Feedback, ...] = ("score", "text", "both", "raw", "none")
+SHOWN: tuple[Shown, ...] = ("best", "worst", "both")
 singles = st.builds(Single, temperature=st.sampled_from([0.0, 1.0]))
 best_of_ns = st.builds(BestOfN, n=st.integers(1, 6), early_stop=st.booleans())
 refiners = st.builds(SelfRefine, n=st.integers(1, 4))
@@ -35,6 +37,7 @@ iads = st.builds(
     rounds=st.integers(1, 4),
     width=st.integers(1, 3),
     feedback=st.sampled_from(FEEDBACK),
+    shown=st.sampled_from(SHOWN),
     early_stop=st.booleans(),
 )
 policies: st.SearchStrategy[Policy] = st.one_of(singles, best_of_ns, refiners, iads)
@@ -255,6 +258,41 @@ def test_feedback_is_words_for_the_score_or_the_findings_or_both(feedback: Feedb
         assert (words in text) == scores
     for words in ("The verifier says:\n~~~\nthe unit is missing", "The verifier says:\n~~~\nit is no number"):
         assert (words in text) == findings
+
+
+def test_a_raw_score_is_a_bare_number_and_nothing_else():
+    text = instruction("raw", BAD, GOOD)
+    assert "Best answer so far:\n~~~\nnearly\n~~~\n0.80\n\n" in text
+    assert "Worst answer so far:\n~~~\nnonsense\n~~~\n0.10\n\n" in text
+    assert "It is" not in text
+    assert "The verifier says" not in text
+
+
+@pytest.mark.parametrize(
+    ("shown", "there", "gone", "direction"),
+    [("best", GOOD, BAD, "mend what is wrong"), ("worst", BAD, GOOD, "Avoid what makes the worst answer bad")],
+)
+def test_one_of_the_two_answers_can_be_shown_alone(shown: Shown, there: Candidate, gone: Candidate, direction: str):
+    (proposal, *_) = IAD(shown=shown).propose(seen(BAD, GOOD))
+    assert proposal.parents == (there.id,)
+    assert f"{shown.title()} answer so far:\n~~~\n{there.text}" in proposal.instruction
+    assert there.verdict.text in proposal.instruction
+    assert gone.text not in proposal.instruction
+    assert gone.verdict.text not in proposal.instruction
+    assert direction in proposal.instruction
+
+
+def test_the_only_answer_is_shown_as_the_worst_where_only_the_worst_is():
+    (proposal, *_) = IAD(shown="worst").propose(seen(GOOD))
+    assert "Worst answer so far:\n~~~\nnearly" in proposal.instruction
+
+
+@pytest.mark.parametrize("feedback", ["score", "both", "raw"])
+def test_feedback_tells_the_score_that_noise_set_apart_and_selection_does_not_hear_it(feedback: Feedback):
+    noisy = replace(BAD.verdict, findings=(*BAD.verdict.findings, Finding(TOLD, 0.9, "")))
+    text = instruction(feedback, replace(BAD, verdict=noisy), GOOD)
+    assert text.index("nearly") < text.index("nonsense") < text.index("0.90")
+    assert "0.10" not in text
 
 
 def test_feedback_none_is_the_same_loop_without_a_word():

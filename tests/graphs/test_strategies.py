@@ -100,6 +100,7 @@ def test_a_description_holds_the_parameters_with_their_defaults():
         "temperature": 0.7,
         "max_tokens": 1024,
         "feedback": "both",
+        "shown": "both",
         "early_stop": True,
     }
     assert "arXiv 2504.01931" in describe("iad")["about"]
