@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 from ..core.errors import UsageError, meant
 from ..core.protocols import Policy
@@ -101,7 +101,7 @@ def describe(name: str) -> dict[str, Any]:
     made = resolve("strategy", name, KNOWN)
     module, about = (_words(each) for each in (inspect.getmodule(made), made))
     parameters = [
-        {"name": f.name, "default": f.default, "kind": str(f.type)}
+        {"name": f.name, "default": f.default, "kind": _kind(made, str(f.type))}
         for f in (dataclasses.fields(made) if dataclasses.is_dataclass(made) else ())
         if f.name != "roles"
     ]
@@ -111,6 +111,12 @@ def describe(name: str) -> dict[str, Any]:
         "about": f"{' '.join(module.split())}\n\n{about}",
         "parameters": parameters,
     }
+
+
+def _kind(made: Any, written: str) -> str:
+    """The kind of a parameter; the values it can have, where its module names them."""
+    named = getattr(inspect.getmodule(made), written, None)
+    return " | ".join(map(str, get_args(named))) if get_origin(named) is Literal else written
 
 
 def _words(documented: object) -> str:
