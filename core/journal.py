@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import JournalMismatch, UnknownRun, UsageError
+from .index import Index
 from .wire import dumps, to_bytes
 
 SYNC_EVERY = 0.05
@@ -178,12 +179,20 @@ class Journal:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._adopted: dict[Path, Lock] = {}
+        self._index = Index(folder)
         self.at_work: set[str] = set()
 
     def start(self, run: str) -> RunLog:
         """A log for a new run."""
         self.at_work.add(run)
         return RunLog(run, journal=self)
+
+    def open(self, run: str) -> RunLog:
+        """A log for a run that is gone on with where a journal in this folder holds it, and new where none does."""
+        try:
+            return self.resume(run)
+        except UnknownRun:
+            return self.start(run)
 
     def resume(self, run: str) -> RunLog:
         """A log for a run of an earlier process, whose journal this one adopts for the time of the run.
@@ -192,14 +201,11 @@ class Journal:
         """
         if run in self.at_work:
             raise UsageError(f"run {run} is being worked on already")
-        log, named = RunLog(run, journal=self), b'"run":' + json.dumps(run).encode()
-        for path in sorted(self.folder.glob("*.jsonl")):
-            mine = [r for r in read(path, named) if r.run == run]
-            if not mine:
-                continue
+        log = RunLog(run, journal=self)
+        for path in self._index.journals(run):
             if path != self.path:
                 self._adopt(path, log)
-                mine = [r for r in read(path, named) if r.run == run]
+            mine = [r for r in parse(self._index.lines(run, path)) if r.run == run]
             log.records.update({(r.kind, r.key): r for r in mine})
         if not log.records:
             log.close()

@@ -148,6 +148,14 @@ class Usage:
             self.stored + other.stored,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.tokens_in - other.tokens_in,
+            self.tokens_out - other.tokens_out,
+            self.cached - other.cached,
+            self.stored - other.stored,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

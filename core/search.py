@@ -101,7 +101,8 @@ class Candidate:
 
     ``artifact`` is what the model's text was parsed to (SQL, typed data, plain text); ``answer`` what the user asked
     for (the rows of a query, the typed data, the text). ``key`` is what equal answers share, for votes.
-    ``complete`` is false for a step that must be continued and for text that did not parse.
+    ``complete`` is false for a step that must be continued and for text that did not parse. ``usage`` is what proposing
+    it took, ``verifying`` what the models took that its verifier asked.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Candidate:
     tool_runs: tuple[ToolRun, ...] = ()
     usage: Usage = field(default_factory=Usage)
     verdict: Verdict = UNSCORED
+    verifying: Usage = field(default_factory=Usage)
 
     @property
     def text(self) -> str:

@@ -149,6 +149,7 @@ async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
     if not isinstance(candidate, Candidate) or not candidate.complete or run.verifier is None:
         return {"work": work}
     run.budget.count_verdict()
+    before = work.desk.usage
     try:
         verdict = await run.verifier.verify(run.task, candidate, work.desk)
     except BudgetSpent as error:
@@ -157,7 +158,8 @@ async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
         raise
     except Exception as error:  # the candidate is kept: its text was paid for
         verdict = Verdict("infra_error", None, (Finding("infrastructure", None, told(error)),), run.verifier.name)
-    return {"work": replace(work, ended=replace(candidate, verdict=verdict))}
+    judged = replace(candidate, verdict=verdict, verifying=work.desk.usage - before)
+    return {"work": replace(work, ended=judged)}
 
 
 def build() -> Any:

@@ -4,6 +4,7 @@ where an object has none."""
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ from .strategies import Strategy
 
 if TYPE_CHECKING:
     from .prepare import Plan
+
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 @cache
@@ -42,7 +46,8 @@ def open_log(
     record: str | Path | None = None,
     replay: str | Path | None = None,
 ) -> RunLog:
-    """The log of a run: in the journal below ``home``, without one in memory, or out of the recording ``replay``."""
+    """The log of a new run, or with ``resume`` of one of an earlier sitting: in the journal below ``home``, without one
+    in memory, or out of the recording ``replay``."""
     if record is not None:
         _refuse_target(Path(record))
     if replay is not None:
@@ -50,6 +55,21 @@ def open_log(
     if resume and home is not None:
         return _resumed(run_id, home)
     log = RunLog(run_id) if home is None else journal_in(home).start(run_id)
+    log.written = [] if record is not None else None
+    return log
+
+
+def open_own(run_id: str, home: Path, stored: bool, record: str | Path | None = None) -> RunLog:
+    """The log of a run of the caller's own id: the one that journals hold (or, with ``stored``, the store), else a new
+    one."""
+    if not _ID.fullmatch(run_id):
+        raise UsageError(f"{run_id!r} is no id of a run: give 1 to 80 letters, digits or . _ -")
+    if record is not None:
+        _refuse_target(Path(record))
+    try:
+        log = _resumed(run_id, home) if stored else journal_in(home).resume(run_id)
+    except UnknownRun:
+        log = journal_in(home).start(run_id)
     log.written = [] if record is not None else None
     return log
 
@@ -102,17 +122,24 @@ def _recording(run_id: str, path: Path) -> RunLog:
 
 def refuse_other(log: RunLog, plan: Plan, path: Path) -> None:
     """Raise ``JournalMismatch`` naming what differs when the recording is not of what is asked now."""
+    if differ := _differences(log, plan):
+        raise JournalMismatch(f"{path} is the recording of another run: {differ}; ask the same, or record this one")
+
+
+def refuse_namesake(log: RunLog, plan: Plan) -> None:
+    """Raise ``JournalMismatch`` naming what differs when the run that has this id already is another one."""
+    if differ := _differences(log, plan):
+        raise JournalMismatch(f"run {log.run} is another one: {differ}; ask the same, or give another run_id")
+
+
+def _differences(log: RunLog, plan: Plan) -> str:
     said: Mapping[str, Any] = log.get("run", "") or {}
     try:
         then, now = _identity(said), _identity(header(plan))
     except (KeyError, TypeError, ValueError):  # of another version: each step is compared anyway
-        return
+        return ""
     both = [(name, then[name], now[name]) for name in now if name in then]
-    differ = [f"{name} {old!s:.60} (now {new!s:.60})" for name, old, new in both if old != new]
-    if differ:
-        raise JournalMismatch(
-            f"{path} is the recording of another run: {', '.join(differ)}; ask the same, or record this one"
-        )
+    return ", ".join(f"{name} {old!s:.60} (now {new!s:.60})" for name, old, new in both if old != new)
 
 
 def _identity(said: Mapping[str, Any]) -> dict[str, Any]:

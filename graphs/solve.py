@@ -19,7 +19,7 @@ from ..core.task import Limits, Task
 from ..core.wire import decode, encode
 from .output import Output
 from .prepare import Plan, name_fallbacks, prepare
-from .record import header, objects_of, open_log, open_store, refuse_other
+from .record import header, objects_of, open_log, open_own, open_store, refuse_namesake, refuse_other
 from .run import Run
 from .strategies import Strategy
 
@@ -40,6 +40,8 @@ async def asolve(
     stream: bool = False,
     batch: bool = False,
     journal: bool = True,
+    run_id: str | None = None,
+    folder: Path | None = None,
     record: str | Path | None = None,
     replay: str | Path | None = None,
 ) -> Result:
@@ -53,6 +55,10 @@ async def asolve(
     price, and up to a day for each round. ``record`` writes the run to a new file, ``replay`` takes all model replies
     from one.
 
+    ``run_id`` is an id of your own. A run that has this id already is gone on with, what it paid for is not paid again,
+    and one that has ended is only told again. ``folder`` is where its journal lies instead of your data folder; such a
+    run is in none of your lists.
+
     Raises ``UsageError`` before any call when something cannot be, ``RunFailed`` when no attempt could be made at all.
     """
     settings = load()
@@ -60,7 +66,9 @@ async def asolve(
     if limits is not None:
         task = replace(task, limits=limits)
     _refuse(task, output, tools)
-    if journal and settings.store:
+    if folder is not None and not journal:
+        raise UsageError("folder is where the journal lies: leave out journal=False")
+    if journal and folder is None and settings.store:
         open_store(settings.store)
     plan = Plan(
         task=_anywhere(task),
@@ -74,10 +82,12 @@ async def asolve(
         memory=memory,
         batch=batch,
     )
-    log = open_log(new_id(), settings.folder if journal else None, record=record, replay=replay)
+    log = _log(run_id, folder, settings.folder if journal else None, record, replay)
     try:
         if replay is not None:
             refuse_other(log, plan, Path(replay))
+        elif log.records:
+            refuse_namesake(log, plan)
         return await _run(plan, log, settings, Emitter(log.run, on_event, stream), record)
     finally:
         log.close()
@@ -121,6 +131,16 @@ async def aresume(
         return await _run(plan, log, settings, Emitter(log.run, on_event, stream), None)
     finally:
         log.close()
+
+
+def _log(
+    run_id: str | None, folder: Path | None, home: Path | None, record: str | Path | None, replay: str | Path | None
+) -> RunLog:
+    """The log of a run in ``folder``, else below the data folder ``home``, where it is not none."""
+    kept = folder.expanduser().absolute() if folder is not None else home
+    if run_id is not None and kept is not None and replay is None:
+        return open_own(run_id, kept, folder is None, record)
+    return open_log(run_id or new_id(), kept, record=record, replay=replay)
 
 
 def _refuse(task: object, output: Any, tools: Sequence[object]) -> None:
@@ -187,7 +207,7 @@ async def _run(plan: Plan, log: RunLog, settings: Settings, emit: Emitter, recor
 
 def _end(run: Run, result: Result) -> None:
     """Record the end, save where trouble stopped the run: that one can still be resumed."""
-    if not run.log.active:
+    if not run.log.active or ("end", "") in run.log.records:
         return
     if run.trouble:
         _trouble(run, f"error: {run.trouble}")

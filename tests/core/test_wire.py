@@ -97,6 +97,7 @@ candidate = st.builds(
     tool_runs=several(tool_run),
     usage=usage,
     verdict=verdict,
+    verifying=usage,
 )
 opinion = st.builds(Opinion, id=words, proposal=proposal, round=count, value=some(records), error=words, usage=usage)
 spend = st.builds(Spend, calls=count, tokens_in=count, tokens_out=count, money=some(plain), seconds=unit)
