@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from veriloop.core.errors import UsageError
 from veriloop.graphs.strategies import KNOWN, UNVERIFIED, Strategy, proposals
 
 if TYPE_CHECKING:
+    from veriloop.apps.bench.ablate import Row, Seen, Wrap
     from veriloop.apps.bench.benchmark import Benchmark, Item
 
 
@@ -17,13 +18,37 @@ if TYPE_CHECKING:
 class Arm:
     """A strategy, ``verify`` (a verifier's name, or ``none``), and ``change``: what an ablation does to it, in words.
 
-    ``strategy`` holds every parameter of its policy. ``label`` tells the arm from all others of a run.
+    ``strategy`` holds every parameter of its policy. ``label`` tells the arm from all others of a run. A changed arm
+    names the one it is a copy of (``base``); ``wrap`` is what it does to the verifier, and ``seen`` what it has to know
+    of its base's records for that (see ``waits``). ``pinned``: its temperature was given with the strategy.
     """
 
     label: str
     strategy: Strategy
     verify: str
     change: str = ""
+    base: str = ""
+    wrap: Wrap | None = None
+    seen: Seen | None = None
+    pinned: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it can run only after its base has ended: give it those records (``learn``)."""
+        return self.wrap is not None and self.wrap.learns and self.seen is None
+
+    def learn(self, rows: Sequence[Row]) -> Arm:
+        """The arm that has seen the records of its base."""
+        from veriloop.apps.bench.ablate import Seen
+
+        return replace(self, seen=Seen.of(rows))
+
+    def at(self, temperature: float) -> Arm:
+        """The same arm at another temperature; itself where that is pinned or the strategy has none."""
+        if self.pinned or self.temperature is None:
+            return self
+        warm = Strategy(self.strategy.name, {**self.strategy.parameters, "temperature": temperature})
+        return replace(self, strategy=Strategy(warm.name, Strategy.of(warm.make()).parameters))
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -43,11 +68,13 @@ class Arm:
     def options(self, benchmark: Benchmark, item: Item, seed: int) -> dict[str, Any]:
         """What ``asolve`` is given for one task besides task, strategy, model and seed."""
         from veriloop.apps.bench.benchmark import oracle_of
+        from veriloop.verifiers import make
 
-        if not self.by_oracle:
-            return {"verify": self.verify}
-        stages = [oracle_of(benchmark, item) if part == "oracle" else part for part in self.verify.split("+")]
-        return {"verify": stages[0] if len(stages) == 1 else stages}
+        verify: Any = self.verify
+        if self.by_oracle:
+            stages = [oracle_of(benchmark, item) if part == "oracle" else part for part in self.verify.split("+")]
+            verify = stages[0] if len(stages) == 1 else stages
+        return {"verify": self.wrap.around(make(verify), item.id, seed, self.seen) if self.wrap else verify}
 
 
 @dataclass(frozen=True)
@@ -73,7 +100,7 @@ def arms_of(wanted: Wanted) -> list[Arm]:
         verifiers = ("none",) if strategy.name in UNVERIFIED else tuple(wanted.verify)
         for verify in verifiers:
             label = text if len(verifiers) == 1 else f"{text} · {verify}"
-            found.append(Arm(label, strategy, verify))
+            found.append(Arm(label, strategy, verify, pinned="temperature" in _split(text)[1]))
     labels = [arm.label for arm in found]
     if twice := next((label for label in labels if labels.count(label) > 1), ""):
         raise UsageError(f"the arm {twice} is asked for twice: leave one out")
