@@ -1,0 +1,151 @@
+"""When not to answer: P(the answer is right), learnt on tasks that are not measured from the score of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from veriloop.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+Row = Mapping[str, Any]
+
+FEW = 100
+"""Up to so many answers the curve is a logistic one; with more it is isotonic, which knows no shape but needs more."""
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """P(right) of an arm's answer by its verifier's score: ``knots`` of (score, P), straight between them.
+
+    ``unscored`` is P where nothing scored the answer, and ``answers`` how many it was learnt from. Both kinds are
+    smoothed after Platt (1999): never 0 or 1, and the fewer the answers the nearer to a half.
+    """
+
+    knots: tuple[tuple[float, float], ...]
+    unscored: float
+    answers: int
+
+    def p(self, row: Row) -> float:
+        """P that the best answer of a record is right; 0 where there is none."""
+        best = _best(row)
+        if best is None:
+            return 0.0
+        return self.unscored if best["score"] is None or not self.knots else self._at(float(best["score"]))
+
+    def _at(self, score: float) -> float:
+        import numpy as np
+
+        scores, chances = zip(*self.knots, strict=True)
+        return float(np.interp(score, scores, chances))
+
+    @property
+    def plain(self) -> Mapping[str, Any]:
+        """As data for JSON."""
+        return {
+            "answers": self.answers,
+            "unscored": round(self.unscored, 4),
+            "knots": [[round(s, 4), round(p, 4)] for s, p in self.knots],
+        }
+
+
+def calibrate(rows: Sequence[Row], metric: str) -> Calibrator:
+    """Learn from the records of one arm. Records without an answer are left out.
+
+    Raises ``UsageError`` when there is none.
+    """
+    import numpy as np
+
+    answers = [best for row in rows if (best := _best(row)) is not None]
+    if not answers:
+        raise UsageError("no tuning task was answered, so P(right) cannot be learnt: tune on more tasks (--tune)")
+    silent = [float(each["right"][metric]) for each in answers if each["score"] is None]
+    scored = [(float(each["score"]), float(each["right"][metric])) for each in answers if each["score"] is not None]
+    unscored = (sum(silent) + 1) / (len(silent) + 2)
+    if not scored:
+        return Calibrator((), unscored, len(answers))
+    scores, right = np.array(sorted(scored)).T
+    found = _isotonic(scores, right) if len(scored) > FEW else _logistic(scores, right)
+    if not silent:
+        unscored = float(found[1].min())
+    return Calibrator(tuple((float(s), float(p)) for s, p in zip(*found, strict=True)), unscored, len(answers))
+
+
+def _best(row: Row) -> Row | None:
+    return next((each for each in row["candidates"] if each["id"] == row["best"]), None)
+
+
+def _smoothed(right: Floats) -> Floats:
+    """Platt's targets: (N+ + 1) / (N+ + 2) for right ones, 1 / (N- + 2) for wrong ones."""
+    total = float(right.sum())
+    low, high = 1 / (right.size - total + 2), (total + 1) / (total + 2)
+    return low + (high - low) * right
+
+
+def _isotonic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """The non-decreasing step function nearest to the targets, by pooling adjacent violators (Ayer et al. 1955)."""
+    import numpy as np
+
+    levels, where, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    means = np.bincount(where, weights=_smoothed(right)) / counts
+    blocks: list[list[float]] = []  # mean, weight, levels
+    for mean, weight in zip(means, counts, strict=True):
+        blocks.append([float(mean), float(weight), 1])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            mean_, weight_, span = blocks.pop()
+            last = blocks[-1]
+            last[0] = (last[0] * last[1] + mean_ * weight_) / (last[1] + weight_)
+            last[1], last[2] = last[1] + weight_, last[2] + span
+    return levels, np.concatenate([np.full(int(span), mean) for mean, _, span in blocks])
+
+
+def _logistic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """P = 1 / (1 + exp(-(a + b score))) by Newton's method with a light ridge on b; never falling with the score."""
+    import numpy as np
+
+    targets = _smoothed(right)
+    design, weights, ridge = np.stack([np.ones_like(scores), scores], axis=1), np.zeros(2), np.diag([1e-6, 0.05])
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-design @ weights))
+        hessian = (design * (chance * (1 - chance))[:, None]).T @ design + ridge
+        weights = weights - np.linalg.solve(hessian, design.T @ (chance - targets) + ridge @ weights)
+    levels = np.linspace(0.0, 1.0, 21)
+    if weights[1] <= 0:
+        return levels, np.full(levels.size, targets.mean())
+    return levels, 1 / (1 + np.exp(-(weights[0] + weights[1] * levels)))
+
+
+def held_back(row: Row, calibrator: Calibrator, below: float) -> bool:
+    """Whether P that its answer is right is lower than ``below``; a record without an answer abstained by itself."""
+    return _best(row) is not None and calibrator.p(row) < below
+
+
+class Point(NamedTuple):
+    """What abstaining below ``below`` gives: the share of tasks answered, and the share of those that is right."""
+
+    below: float
+    coverage: float
+    accuracy: float
+
+
+def coverage(records: Sequence[Row], calibrator: Calibrator, metric: str) -> list[Point]:
+    """Coverage against accuracy of one arm: a point for each P that occurs, from answering all to the surest alone.
+
+    Records without an answer count as tasks not answered. An answer that was held back counts as what it would have
+    said.
+    """
+    answered = [(calibrator.p(row), float(best["right"][metric])) for row in records if (best := _best(row))]
+    answered.sort(reverse=True)
+    points: list[Point] = []
+    right = 0.0
+    for count, (p, worth) in enumerate(answered, 1):
+        right += worth
+        if count == len(answered) or answered[count][0] != p:
+            points.append(Point(p, count / len(records), right / count))
+    return points[::-1]
