@@ -9,7 +9,7 @@ from ..core.errors import UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
-from ..tools.sql.match import drop_distinct, same_result
+from ..tools.sql.match import Rows, drop_distinct, same_result
 from ..tools.sql.runner import SqlResult, SqlRunner
 
 
@@ -17,7 +17,8 @@ from ..tools.sql.runner import SqlResult, SqlRunner
 class Oracle:
     """Compares with ``gold``: by Spider's execution match for a database task (gold is SQL), by equality otherwise.
 
-    Its feedback never quotes gold.
+    Its feedback never quotes gold. Of a wrong result it says how its size compares with the right one's, and whether
+    some of its rows are right: feedback as good as it gets, which no verifier without gold could give.
     """
 
     gold: Any
@@ -25,8 +26,8 @@ class Oracle:
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Passed when the candidate matches gold."""
-        right = await self._match(task, candidate) if task.database else candidate.answer == self.gold
-        message = "It is right." if right else "It is not right."
+        right, how = await self._match(task, candidate) if task.database else (candidate.answer == self.gold, "")
+        message = "It is right." if right else f"It is not right. {how}".strip()
         finding = Finding("oracle", float(right), message)
         return Verdict("passed" if right else "failed", float(right), (finding,), self.name)
 
@@ -36,19 +37,34 @@ class Oracle:
             async with _runner(task.database) as runner:
                 await self._right(runner)
 
-    async def _match(self, task: Task, candidate: Candidate) -> bool:
+    async def _match(self, task: Task, candidate: Candidate) -> tuple[bool, str]:
         assert task.database is not None
         async with _runner(task.database) as runner:
             gold = await self._right(runner)
             mine = await runner.run(drop_distinct(str(candidate.artifact)))
         ordered = "order by" in str(self.gold).lower()
-        return not mine.error and same_result(gold.rows, mine.rows, ordered=ordered)
+        if mine.error:
+            return False, ""
+        return same_result(gold.rows, mine.rows, ordered=ordered), difference(gold.rows, mine.rows)
 
     async def _right(self, runner: SqlRunner) -> SqlResult:
         found = await runner.run(drop_distinct(str(self.gold)))
         if found.error:
             raise UsageError(f"the oracle's own query fails: {found.error}; give SQL that runs as gold (--gold)")
         return found
+
+
+def difference(gold: Rows, rows: Rows) -> str:
+    """How a wrong result compares with the right one, in words that quote neither."""
+    wide, narrow = (len(each[0]) if each else 0 for each in (rows, gold))
+    if rows and gold and wide != narrow:
+        return f"It has {'more' if wide > narrow else 'fewer'} columns than the right answer."
+    if len(rows) != len(gold):
+        size = f"It has {'more' if len(rows) > len(gold) else 'fewer'} rows than the right answer."
+    else:
+        size = "It has as many rows, with other values than the right answer."
+    some = {tuple(row) for row in rows} & {tuple(row) for row in gold}
+    return f"{size} Some of its rows are right." if some else size
 
 
 def _runner(database: str) -> SqlRunner:

@@ -125,6 +125,17 @@ class Decoder:
 
     def prefill(self, ids: list[int]) -> Prefill:
         """Reads a prompt."""
+        keys, values, x = self._read(ids)
+        last = _norm(x[-1:], self.last_norm, self.epsilon)
+        return Prefill(np.stack(keys), np.stack(values), (last @ self.unembedding)[0])
+
+    def follow(self, ids: list[int], begin: int) -> Floats:
+        """The logits after each token of a text from position ``begin`` on, of shape (tokens, vocabulary)."""
+        x = self._read(ids)[2][begin:]
+        return np.asarray(_norm(x, self.last_norm, self.epsilon) @ self.unembedding, dtype=np.float32)
+
+    def _read(self, ids: list[int]) -> tuple[list[Floats], list[Floats], Floats]:
+        """The keys and values of each layer, and what the last one gives for each token."""
         size = len(ids)
         keys: list[Floats] = []
         values: list[Floats] = []
@@ -140,8 +151,7 @@ class Decoder:
             k, v = self._shared(k, 0), self._shared(v, 0)
             weights = _softmax(q @ k.transpose(0, 2, 1) * self.scale + hidden)
             x = self._finish(layer, x, (weights @ v).transpose(1, 0, 2).reshape(size, -1))
-        last = _norm(x[-1:], self.last_norm, self.epsilon)
-        return Prefill(np.stack(keys), np.stack(values), (last @ self.unembedding)[0])
+        return keys, values, x
 
     def step(self, block: Block, ids: NDArray[np.int64]) -> Floats:
         """Adds one token to each row of a block and gives the next logits of each row."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
@@ -14,20 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
-from .vocabulary import Transcript, Vocabulary
+from .exclusion import Excluded, Probabilities, probabilities
+from .reading import Attempt
+from .vocabulary import Opening, Transcript, Vocabulary
 
-REMEMBERED = 32
+REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One sample to write: the question, the exact SQL to continue, and how to sample.
+    """One sample to write: the question, the exact SQL to continue, the earlier attempts that the prompt tells of, the
+    SQL that is not to be written again, and how to sample.
 
     Temperature 0 is greedy. The same job always gives the same text, whatever else is decoded with it.
     """
 
     prompt: str
     prefix: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    never: tuple[str, ...] = ()
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 160
@@ -63,6 +69,7 @@ class _Row:
     random: np.random.Generator
     room: int
     capacity: int
+    excluded: Excluded | None = None
     logprobs: list[float] = field(default_factory=list[float])
     finish: Literal["stop", "length", ""] = ""
 
@@ -70,7 +77,10 @@ class _Row:
         """Draws the next token and writes it down."""
         opening = self.transcript.opening
         mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
-        token, logprob = sample(logits, mask, self.job.temperature, self.job.top_p, self.random)
+        odds = probabilities(logits, mask, 0.0)
+        left = self.excluded.leave(logits, self.transcript.ids, mask) if self.excluded else odds
+        token = sample(left, self.job.temperature, self.job.top_p, self.random)
+        logprob = float(np.log(odds[token]))
         self.logprobs.append(logprob)
         if token == vocabulary.end:
             self.transcript.pieces.append("")
@@ -123,27 +133,21 @@ class _Ticket:
             self.cancelled = True
 
 
-def sample(
-    logits: Floats, banned: NDArray[np.bool_], temperature: float, top_p: float, random: np.random.Generator
-) -> tuple[int, float]:
-    """A token and its log-probability at temperature 1, banned tokens left out.
+def sample(odds: Probabilities, temperature: float, top_p: float, random: np.random.Generator) -> int:
+    """A token, given the probabilities at temperature 1.
 
     The nucleus (``top_p``) is that of temperature 1, and only within it does the temperature spread: a model trained
     with smoothed labels gives every token a little, which a high temperature would otherwise make noise of.
     """
-    scores = np.where(banned, -np.inf, logits.astype(np.float64))
-    scores = scores - scores.max()
-    logprobs = scores - np.log(np.exp(scores).sum())
     if temperature <= 0:
-        token = int(np.argmax(scores))
-        return token, float(logprobs[token])
-    order = np.asarray((-scores).argsort(kind="stable"), dtype=np.int64)
-    heap = np.asarray(np.cumsum(np.exp(logprobs[order])), dtype=np.float64)
+        return int(np.argmax(odds))
+    order = np.asarray((-odds).argsort(kind="stable"), dtype=np.int64)
+    heap = np.asarray(np.cumsum(odds[order]), dtype=np.float64)
     kept = order[: int(heap.searchsorted(top_p * float(heap[-1]))) + 1]
-    heap = np.asarray(np.cumsum(np.exp(scores[kept] / temperature)), dtype=np.float64)
+    kept = kept[odds[kept] > 0]
+    heap = np.asarray(np.cumsum((odds[kept] / odds[kept[0]]) ** (1 / temperature)), dtype=np.float64)
     drawn = float(random.random()) * float(heap[-1])
-    token = int(kept[min(int(heap.searchsorted(drawn, side="right")), len(kept) - 1)])
-    return token, float(logprobs[token])
+    return int(kept[min(int(heap.searchsorted(drawn, side="right")), len(kept) - 1)])
 
 
 class Engine:
@@ -156,6 +160,7 @@ class Engine:
         self.prefills = 0
         self.steps = 0
         self._read: OrderedDict[tuple[int, ...], Prefill] = OrderedDict()
+        self._known: OrderedDict[tuple[tuple[int, ...], tuple[int, ...]], Floats] = OrderedDict()
         self._wake = threading.Condition()
         self._tickets: deque[_Ticket] = deque()
         self._worker: threading.Thread | None = None
@@ -183,6 +188,15 @@ class Engine:
             ticket.cancelled = True
             raise
 
+    async def judge(self, question: str, attempt: Attempt) -> tuple[float, int]:
+        """The probability that an attempt answers a question, and how many tokens were read for it."""
+        ids = self.vocabulary.judged(question, attempt)
+        if len(ids) > self.decoder.limit:
+            raise ValueError(f"too long to judge: {len(ids)} tokens, {self.decoder.limit} at most")
+        logits = (await asyncio.to_thread(self.decoder.follow, ids, len(ids) - 1))[0]
+        odds = float(logits[self.vocabulary.no]) - float(logits[self.vocabulary.yes])
+        return 1 / (1 + math.exp(min(odds, 700.0))), len(ids)
+
     def _work(self) -> None:
         while True:
             with self._wake:
@@ -209,6 +223,22 @@ class Engine:
         return found
 
 
+    def excluded(self, opening: Opening, texts: Sequence[tuple[int, ...]]) -> Excluded | None:
+        """What must not be written after an opening; none where there is no room, or nothing else to write."""
+        texts = tuple(dict.fromkeys(text for text in texts if len(opening.ids) + len(text) <= self.decoder.limit))
+        banned = ~self.vocabulary.allowed("", opening.slots)
+        return Excluded.of(texts, [self._followed(opening.ids, text) for text in texts], banned) if texts else None
+
+    def _followed(self, ids: tuple[int, ...], text: tuple[int, ...]) -> Floats:
+        """The logits of a text's tokens after a prompt, or what they were lately."""
+        key = (ids, text)
+        if key not in self._known:
+            self._known[key] = self.decoder.follow([*ids, *text[:-1]], len(ids) - 1)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+
 class _Batch:
     """The calls that were waiting when the worker got free, decoded together until all are done."""
 
@@ -226,7 +256,7 @@ class _Batch:
                 self.waiting.setdefault(row.capacity, deque()).append(row)
 
     def _row(self, ticket: _Ticket, place: int, job: Job) -> _Row:
-        opening = self.engine.vocabulary.opening(job.prompt, job.prefix)
+        opening = self.engine.vocabulary.opening(job.prompt, job.prefix, job.attempts)
         room = min(job.max_tokens, self.engine.decoder.limit - len(opening.ids))
         if room < 1:
             raise ValueError(
@@ -235,7 +265,15 @@ class _Batch:
             )
         capacity = self.engine.decoder.capacity(len(opening.ids) + room)
         transcript = Transcript(self.engine.vocabulary, opening, job.prefix)
-        return _Row(job, ticket, place, transcript, np.random.default_rng(job.seed % 2**64), room, capacity)
+        random = np.random.default_rng(job.seed % 2**64)
+        return _Row(job, ticket, place, transcript, random, room, capacity, self._excluded(job, opening))
+
+    def _excluded(self, job: Job, opening: Opening) -> Excluded | None:
+        """What the job must not write, as far as it goes on from its prefix."""
+        vocabulary, kept = self.engine.vocabulary, list(opening.kept)
+        texts = [[*vocabulary.write(sql, opening.slots), vocabulary.end] for sql in job.never]
+        left = [tuple(text[len(kept) :]) for text in texts if text[: len(kept)] == kept]
+        return self.engine.excluded(opening, left)
 
     def run(self) -> None:
         """Decodes all rows, eight of one capacity at a time; waiting rows take the places of finished ones."""

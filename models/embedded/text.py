@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 
+from .reading import MARKS
 from .spellings import CODES, ENDINGS, SAME
 
 QUESTION, ANSWER, END = "<q>", "<s>", "</s>"
+REJECTED, VERDICT, YES, NO = "<r>", "<v>", "<yes>", "<no>"
+SEEN = tuple(f"<{mark}>" for mark in MARKS)
 WORDS = tuple(f"<{number}>" for number in range(1, 9))
 NUMBERS = tuple(f"<#{number}>" for number in range(1, 5))
-SPECIALS = (END, QUESTION, ANSWER, *WORDS, *NUMBERS)
+SPECIALS = (END, QUESTION, ANSWER, *WORDS, *NUMBERS, REJECTED, VERDICT, YES, NO, *SEEN)
 
 _SCALES: dict[str, int] = {
     "hundred": 100,

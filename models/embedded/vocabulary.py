@@ -8,6 +8,7 @@ without having to spell them.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from .text import ANSWER, END, NUMBERS, QUESTION, WORDS, normalise, restore, spaced
+from .reading import MARKS, Attempt
+from .text import ANSWER, END, NO, NUMBERS, QUESTION, REJECTED, SEEN, VERDICT, WORDS, YES, normalise, restore, spaced
+
+SHOWN = 4
+"""Earlier attempts that a prompt shows; the others are only not written again."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
@@ -38,6 +43,8 @@ class Vocabulary:
         self.tokenizer = tokenizer
         self.end, self.question, self.answer = (self._id(name) for name in (END, QUESTION, ANSWER))
         self.words, self.numbers = self._slots(WORDS), self._slots(NUMBERS)
+        self.rejected, self.verdict, self.yes, self.no = (self._id(name) for name in (REJECTED, VERDICT, YES, NO))
+        self.marks = {mark: self._id(name) for mark, name in zip(MARKS, SEEN, strict=True)}
         self.size = int(tokenizer.get_vocab_size())
         self.bytes = self._bytes()
         self.texts = [part.decode(errors="replace") for part in self.bytes]
@@ -64,6 +71,7 @@ class Vocabulary:
         others = [byte for byte in range(256) if byte not in printable]
         letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
         special = {self.end, self.question, self.answer, *self.words, *self.numbers}
+        special |= {self.rejected, self.verdict, self.yes, self.no, *self.marks.values()}
         names = [self.tokenizer.id_to_token(index) or "" for index in range(self.size)]
         return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
 
@@ -125,14 +133,24 @@ class Vocabulary:
         filled = {slot: b" " + word.encode() for word, slot in slots.items()}
         return b"".join(filled.get(index, self.bytes[index]) for index in ids).decode(errors="replace")
 
-    def opening(self, prompt: str, prefix: str) -> Opening:
-        """The ids of a question and of the SQL to continue.
+    def seen(self, attempt: Attempt, slots: dict[str, int]) -> list[int]:
+        """The ids of an attempt: its SQL, and the marks of what is known of it."""
+        return [*self.write(attempt.sql, slots), *(self.marks[mark] for mark in attempt.marks)]
+
+    def judged(self, prompt: str, attempt: Attempt) -> list[int]:
+        """The ids after which the next token says whether an attempt is right."""
+        read, slots = self.read(normalise(prompt))
+        return [self.question, *read, self.answer, *self.seen(attempt, slots), self.verdict]
+
+    def opening(self, prompt: str, prefix: str, attempts: Sequence[Attempt] = ()) -> Opening:
+        """The ids of a question, of earlier attempts, and of the SQL to continue.
 
         The last piece of a prefix may be part of a longer token, so it is taken back, and the next token has
         to begin with it.
         """
         read, slots = self.read(normalise(prompt))
-        ids = (self.question, *read, self.answer)
+        told = [i for attempt in attempts[:SHOWN] for i in (self.rejected, *self.seen(attempt, slots))]
+        ids = (self.question, *read, *told, self.answer)
         if not prefix:
             return Opening(ids, slots)
         pieces = self.write(prefix, slots)

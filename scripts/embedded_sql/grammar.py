@@ -38,6 +38,11 @@ def held_out(template: str) -> bool:
     return crc32(template.encode()) % HELD_OUT == 0
 
 
+def half_of(template: str) -> int:
+    """Which of two halves a template belongs to, whether it is held out or not."""
+    return crc32(template.encode()) // HELD_OUT % 2
+
+
 def draw(rng: Random) -> Example | None:
     """One example, or none where the draw made no sense."""
     weights, asks = zip(*ASKS, strict=True)
@@ -48,12 +53,14 @@ def draw(rng: Random) -> Example | None:
     return Example(typed(rng, question, sql), sql, template)
 
 
-def examples(seed: int, held: bool | None = False) -> Iterator[Example]:
-    """Endless examples: of training templates, of held-out ones (`held`), or of both (None)."""
+def examples(seed: int, held: bool | None = False, half: int | None = None) -> Iterator[Example]:
+    """Endless examples: of training templates, of held-out ones (`held`), or of both (None); of one half, or both."""
     rng = Random(seed)
     while True:
         example = draw(rng)
-        if example is not None and (held is None or held_out(example.template) == held):
+        if example is None or (half is not None and half_of(example.template) != half):
+            continue
+        if held is None or held_out(example.template) == held:
             yield example
 
 

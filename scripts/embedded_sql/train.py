@@ -82,12 +82,12 @@ class Encoder:
         return out
 
 
-def batches(encoder: Encoder, seed: int, size: int, limit: int) -> Iterator[tuple[Any, Any]]:
+def batches(encoder: Encoder, seed: int, size: int, limit: int, half: int | None) -> Iterator[tuple[Any, Any]]:
     """Endless batches of rows of like length: ids and targets, -100 where there is no loss."""
     import numpy as np
     import torch
 
-    source, rng = examples(seed), Random(seed)
+    source, rng = examples(seed, half=half), Random(seed)
     while True:
         rows = [row for row in encoder(list(islice(source, size * 50))) if len(row[0]) <= limit]
         rows.sort(key=lambda row: len(row[0]))
@@ -227,7 +227,7 @@ def train(arguments: argparse.Namespace) -> None:
         "tokenizer_seconds": round(time.time() - began, 1),
         "checks": [],
     }
-    stream = batches(encoder, arguments.seed, arguments.batch, 300)
+    stream = batches(encoder, arguments.seed, arguments.batch, 300, arguments.half)
     best, running = math.inf, 0.0
     for step in range(1, arguments.steps + 1):
         ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
@@ -286,6 +286,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="train on one half of the templates only")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--inner", type=int, default=384)

@@ -1,0 +1,131 @@
+"""What models that were trained on one half of the templates write for questions of the other half, and what the
+verifiers say of it: the attempts that embedded:sql learns to judge and to revise.
+
+    python scripts/embedded_sql/mistakes.py --model FOLDER --half 1 --count 20000 --seed 31 --out mistakes.jsonl
+
+A line is a question, its SQL, and its distinct attempts: their marks (what the result looks like and what the verifiers
+``sql`` and ``oracle`` say), how often they were written, and whether they are right on the demo's database.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from grammar import Example, examples
+
+from veriloop import Candidate, Proposal, Task
+from veriloop.apps.demo import atlas
+from veriloop.core.messages import ToolCall
+from veriloop.core.search import ToolRun
+from veriloop.models.embedded.engine import Engine, Job
+from veriloop.models.embedded.reading import ordered, result_marks, said_marks
+from veriloop.tools.sql.match import same_result
+from veriloop.tools.sql.runner import SqlRunner
+from veriloop.tools.sql.tool import run_tool
+from veriloop.verifiers.oracle import difference
+from veriloop.verifiers.sql import SqlVerifier
+
+AT_ONCE = 64
+
+
+class Maker:
+    """Writes attempts with a model, and has them verified on a database."""
+
+    def __init__(self, engine: Engine, database: Path, temperature: float) -> None:
+        self.engine = engine
+        self.database = str(database)
+        self.temperature = temperature
+        self.runner = SqlRunner(database, seconds=2, workers=1)
+
+    async def line(self, example: Example, seed: int) -> dict[str, Any] | None:
+        """The line of a question; none where the right query gives nothing, as then much else looks right."""
+        gold = await self._run(example.sql)
+        if gold.error or not gold.output["rows"] or all(c is None for row in gold.output["rows"] for c in row):
+            return None
+        counts = await self._attempts(example.question, seed)
+        tries = [await self._try(example, gold, sql, count) for sql, count in counts.items()]
+        if example.sql not in counts:
+            tries.append(await self._try(example, gold, example.sql, 0))
+        return {"question": example.question, "sql": example.sql, "template": example.template, "tries": tries}
+
+    async def _attempts(self, question: str, seed: int) -> Counter[str]:
+        """Four samples, and then three more of which each differs from all before it."""
+        jobs = [Job(question, temperature=self.temperature, top_p=0.95, seed=seed + at) for at in range(4)]
+        counts = Counter(text.text for text in await self.engine.generate(jobs))
+        for at in range(3):
+            job = Job(question, never=tuple(counts), temperature=self.temperature, top_p=0.95, seed=seed + 4 + at)
+            counts[(await self.engine.generate([job]))[0].text] += 0
+        return counts
+
+    async def _try(self, example: Example, gold: ToolRun, sql: str, count: int) -> dict[str, Any]:
+        run = await self._run(sql)
+        right = sql == example.sql
+        if not run.error and not right:
+            order = "order by" in example.sql.lower()
+            right = same_result(gold.output["rows"], run.output["rows"], ordered=order)
+        told = "" if right or run.error else difference(gold.output["rows"], run.output["rows"])
+        return {
+            "sql": sql,
+            "count": count,
+            "right": right,
+            "ran": ordered(result_marks(f"error: {run.error}" if run.error else str(run.output)[:2000])),
+            "sql_says": said_marks(await self._verdict(example.question, sql, run)),
+            "oracle_says": [] if right else said_marks(f"It is not right. {told}"),
+        }
+
+    async def _run(self, sql: str) -> ToolRun:
+        return await run_tool(self.runner, ToolCall("sql", {"query": sql}), sql)
+
+    async def _verdict(self, question: str, sql: str, run: ToolRun) -> str:
+        candidate = Candidate(
+            id="0", proposal=Proposal(), round=0, artifact=sql, complete=True, key=sql, tool_runs=(run,)
+        )
+        verdict = await SqlVerifier().verify(Task(question, database=self.database), candidate, None)  # type: ignore[arg-type]
+        return verdict.text
+
+
+async def write(args: argparse.Namespace, scratch: Path) -> None:
+    """Write the lines, a few dozen questions at a time."""
+    maker = Maker(Engine.load(args.model), atlas.build(scratch / "atlas.sqlite"), args.temperature)
+    source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
+    done = 0
+    part = args.out.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as out:
+        while some := list(islice(source, AT_ONCE)):
+            work = (maker.line(example, args.seed + 100 * (done + at)) for at, example in enumerate(some))
+            for line in await asyncio.gather(*work):
+                if line is not None:
+                    out.write(json.dumps(line) + "\n")
+            done += len(some)
+            print(f"{done} of {args.count}", end="\r", flush=True)
+    await maker.runner.close()
+    part.replace(args.out)
+
+
+def main() -> None:
+    """Read the arguments and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--half", type=int, choices=(0, 1), help="questions of this half of the templates")
+    parser.add_argument("--held", action="store_true", help="questions of held-out templates")
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--seed", type=int, default=31)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        asyncio.run(write(args, Path(scratch)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,351 @@
+"""Teaches trained weights to revise and to judge, and to go on writing: the second part of the recipe.
+
+    OMP_NUM_THREADS=1 python scripts/embedded_sql/tune.py --start FOLDER --mistakes A.jsonl B.jsonl --held HELD.jsonl
+
+Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was found
+of them, and its SQL; a question, an attempt with its marks, and whether it is right. In half of the rows of the second
+and third kind a word or two of the question are missing or unknown, so that what was found has to be weighed: a model
+that is sure of every training question would learn to overlook it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from grammar import examples
+from grow import grow
+from train import optimizers_of, rate, save
+
+from veriloop.models.embedded.reading import Attempt
+from veriloop.models.embedded.text import normalise
+from veriloop.models.embedded.vocabulary import Vocabulary
+
+KINDS = ("write", "revise", "judge")
+SHARES = (45, 33, 22)
+LIMIT = 300
+
+
+@dataclass(frozen=True)
+class Row:
+    """Token ids, where what is learned begins, and the kind of row."""
+
+    ids: list[int]
+    begin: int
+    kind: str
+
+
+class Rows:
+    """Makes rows of the three kinds."""
+
+    def __init__(self, vocabulary: Vocabulary, lines: list[dict[str, Any]], rng: Random) -> None:
+        self.vocabulary = vocabulary
+        self.rng = rng
+        self.judged = [line for line in lines if line["tries"]]
+        self.revised = [line for line in lines if any(not each["right"] for each in line["tries"])]
+        self.hard = [line for line in self.revised if any(t["count"] and not t["right"] for t in line["tries"])]
+
+    def write(self, question: str, sql: str) -> Row:
+        """The question and its SQL."""
+        vocabulary = self.vocabulary
+        read, slots = vocabulary.read(normalise(question))
+        ids = [vocabulary.question, *read, vocabulary.answer]
+        return Row([*ids, *vocabulary.write(sql, slots), vocabulary.end], len(ids), "write")
+
+    def revise(self, line: dict[str, Any] | None = None, kind: str = "") -> Row:
+        """A question, one to four wrong attempts, and the right SQL; ``kind`` is whose words stand beside them."""
+        rng, vocabulary = self.rng, self.vocabulary
+        fresh = line is None
+        line = line or rng.choice(self.hard if rng.random() < 0.6 else self.revised)
+        wrong = [each for each in line["tries"] if not each["right"]]
+        kind = kind or rng.choices(("oracle", "sql", "bare"), (50, 35, 15))[0]
+        shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (40, 30, 15, 15))[0]))
+        attempts = [Attempt(each["sql"], self.marks(each, kind, place)) for place, each in enumerate(shown)]
+        question = self._blurred(line) if fresh and rng.random() < 0.5 else normalise(line["question"])
+        read, slots = vocabulary.read(question)
+        told = [i for attempt in attempts for i in (vocabulary.rejected, *vocabulary.seen(attempt, slots))]
+        ids = [vocabulary.question, *read, *told, vocabulary.answer]
+        return Row([*ids, *vocabulary.write(line["sql"], slots), vocabulary.end], len(ids), "revise")
+
+    def marks(self, each: dict[str, Any], kind: str, place: int) -> tuple[str, ...]:
+        """What is shown beside an attempt. The third and later ones in a prompt stand alone."""
+        if kind == "none" or place > 1:
+            return ()
+        ran = [mark for mark in each["ran"] if mark != "error"]
+        said = set(each["sql_says"] if kind == "sql" else each["oracle_says"] if kind == "oracle" else ["wrong"])
+        if kind == "sql" and not said:
+            said = {"doubt" if self.rng.random() < 0.8 else "trust"}
+        if "error" in each["ran"]:
+            said.add("error")
+        return _in_order(said, ran)
+
+    def judge(self, line: dict[str, Any] | None = None, each: dict[str, Any] | None = None) -> Row:
+        """A question, an attempt, and whether it is right: as often written, or any of the distinct ones."""
+        rng, vocabulary = self.rng, self.vocabulary
+        fresh = line is None
+        line = line or rng.choice(self.judged)
+        if each is None:
+            counts = [try_["count"] for try_ in line["tries"]] if rng.random() < 0.7 else [1] * len(line["tries"])
+            each = rng.choices(line["tries"], counts if any(counts) else None)[0]
+        question = self._blurred(line) if fresh and rng.random() < 0.3 else normalise(line["question"])
+        read, slots = vocabulary.read(question)
+        attempt = Attempt(each["sql"], _in_order(set(each["sql_says"]) | set(_error(each)), _ran(each)))
+        ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
+        return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
+
+    def _blurred(self, line: dict[str, Any]) -> str:
+        """The question with one or two words, but no names or numbers of the query, missing or unknown."""
+        words = normalise(line["question"]).split()
+        free = [at for at, word in enumerate(words) if word not in line["sql"] and not word.isdecimal()]
+        for at in self.rng.sample(free, min(len(free), self.rng.choice((1, 1, 2)))):
+            words[at] = "" if self.rng.random() < 0.5 else "".join(self.rng.choices("aeioubdfgklmnprst", k=6))
+        return " ".join(word for word in words if word)
+
+
+def _error(each: dict[str, Any]) -> list[str]:
+    return ["error"] if "error" in each["ran"] else []
+
+
+def _ran(each: dict[str, Any]) -> list[str]:
+    return [mark for mark in each["ran"] if mark != "error"]
+
+
+def _in_order(said: set[str], ran: list[str]) -> tuple[str, ...]:
+    """Marks as ``reading`` orders them."""
+    from veriloop.models.embedded.reading import ordered
+
+    return ordered([*said, *ran])
+
+
+def _weighted(rng: Random, tries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    """Some of the attempts in random order, those that were written by themselves more often."""
+    keyed = sorted(tries, key=lambda each: rng.random() ** (1 / (each["count"] + 0.4)), reverse=True)
+    return keyed[:count]
+
+
+def stream(rows: Rows, seed: int, size: int) -> Iterator[list[Row]]:
+    """Endless batches of rows of like length, fresh questions for those that only write."""
+    source, rng = examples(seed), rows.rng
+    while True:
+        some: list[Row] = []
+        while len(some) < size * 50:
+            kind = rng.choices(KINDS, SHARES)[0]
+            if kind == "write":
+                example = next(source)
+                row = rows.write(example.question, example.sql)
+            else:
+                row = rows.revise() if kind == "revise" else rows.judge()
+            if len(row.ids) <= LIMIT:
+                some.append(row)
+        some.sort(key=lambda row: len(row.ids))
+        groups = [some[at : at + size] for at in range(0, len(some), size)]
+        rng.shuffle(groups)
+        yield from groups
+
+
+def tensors(group: list[Row]) -> tuple[Any, Any, Any]:
+    """The ids of rows, their targets (-100 where nothing is learned), and which targets are verdicts."""
+    import torch
+
+    width = max(len(row.ids) for row in group)
+    ids = torch.zeros((len(group), width), dtype=torch.long)
+    targets = torch.full((len(group), width), -100)
+    verdicts = torch.zeros((len(group), width), dtype=torch.bool)
+    for at, row in enumerate(group):
+        ids[at, : len(row.ids)] = torch.tensor(row.ids)
+        targets[at, row.begin - 1 : len(row.ids) - 1] = torch.tensor(row.ids[row.begin :])
+        verdicts[at] = row.kind == "judge"
+    return ids, targets, verdicts
+
+
+def losses(model: Any, group: list[Row], smoothing: float, weight: float) -> Any:
+    """The loss of a batch: of what is written, with smoothed labels, and of verdicts, each as a mean."""
+    from torch.nn.functional import cross_entropy
+
+    ids, targets, verdicts = tensors(group)
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
+    total: Any = 0.0
+    for mask, smooth, share in (
+        ((targets != -100) & ~verdicts, smoothing, 1.0),
+        ((targets != -100) & verdicts, 0, weight),
+    ):
+        if mask.any():
+            logits = model.lm_head(hidden[mask])
+            part = cross_entropy(logits, targets[mask], label_smoothing=smooth)
+            total = total + part * share * (float(mask.any(1).sum()) / len(group))
+    return total
+
+
+class Held:
+    """What is measured on held-out templates: losses, exact texts, and how well verdicts tell right from wrong."""
+
+    def __init__(self, rows: Rows, lines: list[dict[str, Any]], seed: int) -> None:
+        self.sets: dict[str, list[Row]] = {
+            "write": [rows.write(e.question, e.sql) for e in islice(examples(seed + 77_777, True), 640)],
+            "judge": [rows.judge(line, each) for line in lines for each in line["tries"] for _ in range(each["count"])],
+        }
+        hard = [line for line in lines if any(t["count"] and not t["right"] for t in line["tries"])]
+        for kind in ("oracle", "sql", "none"):
+            self.sets[f"revise {kind}"] = [rows.revise(line, kind) for line in hard for _ in range(3)]
+        self.yes, self.no = rows.vocabulary.yes, rows.vocabulary.no
+
+    def measure(self, model: Any) -> dict[str, float]:
+        """The figures of all sets."""
+        import torch
+
+        model.eval()
+        with torch.no_grad():
+            found = {
+                name: self._judge(model, rows) if name == "judge" else self._write(model, rows)
+                for name, rows in self.sets.items()
+            }
+        model.train()
+        return {f"{name} {what}": round(value, 4) for name, each in found.items() for what, value in each.items()}
+
+    def _write(self, model: Any, rows: list[Row]) -> dict[str, float]:
+        from torch.nn.functional import cross_entropy
+
+        loss = tokens = exact = 0.0
+        for group in _groups(rows):
+            ids, targets, _ = tensors(group)
+            logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state)
+            mask = targets != -100
+            loss += float(cross_entropy(logits[mask], targets[mask], reduction="sum"))
+            tokens += float(mask.sum())
+            exact += float((~((logits.argmax(-1) != targets) & mask).any(1)).sum())
+        return {"loss": loss / max(tokens, 1), "exact": exact / max(len(rows), 1)}
+
+    def _judge(self, model: Any, rows: list[Row]) -> dict[str, float]:
+        scores, labels = list[float](), list[bool]()
+        for group in _groups(rows):
+            ids, targets, _ = tensors(group)
+            mask = targets != -100
+            logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state[mask])
+            scores += (logits[:, self.yes] - logits[:, self.no]).sigmoid().tolist()
+            labels += (targets[mask] == self.yes).tolist()
+        pairs = zip(scores, labels, strict=True)
+        loss = -sum(math.log(max(1e-6, s if right else 1 - s)) for s, right in pairs) / max(len(scores), 1)
+        return {"loss": loss, "auc": auc(scores, labels), "right": sum(labels) / max(len(labels), 1)}
+
+
+def auc(scores: list[float], labels: list[bool]) -> float:
+    """How often a right one scores above a wrong one."""
+    order = sorted(zip(scores, labels, strict=True))
+    right, wrong = sum(labels), len(labels) - sum(labels)
+    ranks = sum(rank for rank, (_, label) in enumerate(order, 1) if label)
+    return (ranks - right * (right + 1) / 2) / max(right * wrong, 1)
+
+
+def _groups(rows: list[Row]) -> list[list[Row]]:
+    rows = sorted(rows, key=lambda row: len(row.ids))
+    return [rows[at : at + 64] for at in range(0, len(rows), 64)]
+
+
+def load(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The weights of a folder as a model to train, and their configuration."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model = LlamaForCausalLM(
+        LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa")
+    )
+    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
+    model.load_state_dict({**weights, "lm_head.weight": weights["model.embed_tokens.weight"]})
+    return model, config
+
+
+def read(paths: list[Path]) -> list[dict[str, Any]]:
+    """The lines of files of mistakes."""
+    return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def tune(args: argparse.Namespace) -> None:
+    """The whole second part."""
+    import torch
+    from tokenizers import Tokenizer
+
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    began = time.time()
+    grow(args.start, args.out, args.seed)
+    model, config = load(args.out)
+    tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
+    vocabulary = Vocabulary(tokenizer)
+    rows = Rows(vocabulary, read(args.mistakes), Random(args.seed))
+    held = Held(Rows(vocabulary, [], Random(args.seed + 1)), read([args.held]), args.seed)
+    optimizers = optimizers_of(model, args)
+    log: dict[str, Any] = {
+        "arguments": {name: str(value) for name, value in vars(args).items() if name not in ("out", "start")},
+        "questions": len(rows.judged),
+        "hard": len(rows.hard),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "torch": torch.__version__,
+        "checks": [{"step": 0, **held.measure(model)}],
+    }
+    print(json.dumps(log), flush=True)
+    source = stream(rows, args.seed, args.batch)
+    best, running = math.inf, 0.0
+    for step in range(1, args.steps + 1):
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step - 1, args.steps, group["top"])
+        loss = losses(model, next(source), args.smoothing, args.judging)
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        running += float(loss.detach())
+        if step % args.every == 0 or step == args.steps:
+            found = held.measure(model)
+            entry = {
+                "step": step,
+                "seconds": round(time.time() - began),
+                "loss": round(running / args.every, 4),
+                **found,
+            }
+            running = 0.0
+            log["checks"].append(entry)
+            print(json.dumps(entry), flush=True)
+            worth = found["write loss"] + found["revise oracle loss"] + 0.2 * found["judge loss"]
+            if worth < best:
+                best = worth
+                log |= {"chosen_step": step, "seconds": entry["seconds"]}
+                save(model, tokenizer, config, log, args.out)
+    (args.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Read the arguments and tune."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--start", type=Path, required=True)
+    parser.add_argument("--mistakes", type=Path, nargs="+", required=True)
+    parser.add_argument("--held", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--muon", type=float, default=2e-3)
+    parser.add_argument("--smoothing", type=float, default=0.05)
+    parser.add_argument("--judging", type=float, default=1.0, help="the weight of verdicts in the loss")
+    parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    tune(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
