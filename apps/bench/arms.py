@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from veriloop.core.errors import UsageError
-from veriloop.graphs.strategies import KNOWN, UNVERIFIED, Strategy, proposals
+from veriloop.graphs.strategies import KNOWN, UNVERIFIED, VERIFIED, Strategy, proposals
 
 if TYPE_CHECKING:
     from veriloop.apps.bench.ablate import Row, Seen, Wrap
@@ -86,7 +86,6 @@ class Wanted:
     verify: Sequence[str]
     proposals: int | None = None
     temperature: float | None = None
-    temperatures: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def arms_of(wanted: Wanted) -> list[Arm]:
@@ -99,12 +98,25 @@ def arms_of(wanted: Wanted) -> list[Arm]:
         strategy = strategy_of(text, wanted)
         verifiers = ("none",) if strategy.name in UNVERIFIED else tuple(wanted.verify)
         for verify in verifiers:
+            _refuse(strategy.name, verify)
             label = text if len(verifiers) == 1 else f"{text} · {verify}"
             found.append(Arm(label, strategy, verify, pinned="temperature" in _split(text)[1]))
     labels = [arm.label for arm in found]
     if twice := next((label for label in labels if labels.count(label) > 1), ""):
         raise UsageError(f"the arm {twice} is asked for twice: leave one out")
     return found
+
+
+def _refuse(strategy: str, verify: str) -> None:
+    """Raise ``UsageError`` for a verifier that there is not, before every task fails on it."""
+    from veriloop.verifiers import make
+
+    if verify == "none" and strategy in VERIFIED:
+        raise UsageError(f"strategy {strategy} needs a verifier, and --verify names none: give one, as in --verify sql")
+    parts = [verify] if verify.startswith("shell:") else [part.strip() for part in verify.split("+")]
+    for part in parts:
+        if part not in ("oracle", "none"):
+            make(part)
 
 
 def strategy_of(text: str, wanted: Wanted) -> Strategy:
@@ -114,7 +126,7 @@ def strategy_of(text: str, wanted: Wanted) -> Strategy:
     whole = {"early_stop": False} if name == "best_of_n" else {}  # all samples are drawn, so that pass@k is unbiased
     first = Strategy(name, {**whole, **sized, **given})
     every = Strategy.of(first.make()).parameters
-    warm = wanted.temperatures.get(text, wanted.temperature)
+    warm = wanted.temperature
     if warm is None or "temperature" not in every or "temperature" in given:
         return Strategy(name, every)
     return Strategy(name, Strategy.of(Strategy(name, {**every, "temperature": warm}).make()).parameters)

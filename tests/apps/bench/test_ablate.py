@@ -151,6 +151,12 @@ def test_what_cannot_be_is_refused_in_one_line(text: str, line: str):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("verify", "line"), [("jugde", "unknown verifier 'jugde'"), ("none", "needs a verifier")])
+def test_a_verifier_that_there_is_not_is_refused_before_any_task(verify: str, line: str):
+    with pytest.raises(UsageError, match=line):
+        arms_of(Wanted(["iad"], [verify]))
+
+
 def test_without_iad_there_is_nothing_to_change():
     with pytest.raises(UsageError, match="add it"):
         arms("shuffled", strategies=["best_of_n"])
