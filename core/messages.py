@@ -101,7 +101,8 @@ class Request:
 
     ``seeds`` holds one seed per sample: ``n`` is its length. ``prefix`` is exact text that the reply must continue.
     ``schema`` is the JSON schema the reply must satisfy. ``tools`` may be called unless ``tool_choice`` is ``none``:
-    then they are only there because the history has calls of them. A model refuses what it does not declare.
+    then they are only there because the history has calls of them. ``role`` is who is asked (an agent's name), so that
+    a narrow model knows what to do. A model refuses what it does not declare.
     """
 
     messages: tuple[Message, ...]
@@ -115,6 +116,7 @@ class Request:
     schema: Mapping[str, Any] | None = None
     logprobs: bool = False
     prefix: str = ""
+    role: str = "proposer"
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -192,11 +194,13 @@ class Reply:
 class Capabilities:
     """What a model can do; whatever it does not declare is refused before a call.
 
-    ``only`` names the one format that a narrow model writes (``sql``): it plays no other role and reads no
-    instructions. Empty for a general chat model. ``temperature`` is false where the provider sets it itself.
+    ``only`` names the one format that a narrow model writes (``sql``), and ``roles`` what it plays besides the
+    proposer. ``only`` is empty for a general chat model, which plays every role. ``temperature`` is false where the
+    provider sets it itself.
     """
 
     only: str = ""
+    roles: tuple[str, ...] = ()
     images: bool = False
     n: bool = False
     stop: bool = True

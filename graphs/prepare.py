@@ -194,7 +194,7 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
             raise CapabilityError(
                 f"{plays.name} reads no pictures, and the task has one: give a model that does (--model {role}NAME)"
             )
-        if plays.capabilities.only and need != "proposer":
+        if plays.capabilities.only and need not in ("proposer", *plays.capabilities.roles):
             raise CapabilityError(
                 f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "
                 f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}"

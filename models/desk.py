@@ -36,6 +36,7 @@ class Bound:
     async def generate(self, request: Request) -> Reply:
         """Answer from the journal, or live and then recorded. Of several samples it gives those that came, and raises
         only when none did."""
+        request = request if request.role == self.role else replace(request, role=self.role)
         reply = await self.desk.generate(self.inner, self.role, request)
         self.desk.usage += reply.usage
         return reply

@@ -12,9 +12,11 @@ from ...core.search import Candidate, Proposal, Search
 from ...verifiers.noise import told
 from .common import best, perfect, positive, samplable, worst
 
-Feedback = Literal["score", "text", "both", "raw", "none"]
+Feedback = Literal["score", "text", "both", "raw", "answers", "none"]
 Shown = Literal["best", "worst", "both"]
 
+OTHERS = 16
+"""Other answers that a prompt lists at most."""
 NARROW = "The best answer falls short. Keep what is right about it, mend what is wrong, and do better."
 AWAY = "Avoid what makes the worst answer bad, and write one that is better in every way."
 BETWEEN = "Keep what makes the best answer good, avoid what makes the worst one bad, and do better than the best."
@@ -25,9 +27,11 @@ class IAD:
     """``rounds`` rounds (T) of ``width`` proposals (K); round 0 is Best-of-K.
 
     ``shown`` is which answers the next prompt holds: the best so far, the worst, or both. ``feedback`` is what it says
-    of them: their score in words, the verifier's text, both, the raw score (a bare number), or none (the same loop
-    without answers and feedback, which isolates the luck of sampling). Acceptance is monotone: a new answer replaces
-    the best only with a strictly higher score. The loop stops early at a full score. Defaults are ours.
+    of them: their score in words, the verifier's text, both, the raw score (a bare number), nothing (the ``answers``
+    alone), or ``none`` (the same loop without answers and feedback, which isolates the luck of sampling). With
+    ``tried`` (ours), and both answers shown, the others so far are listed too, without a word, so that no proposal is
+    spent on one of them again. Acceptance is monotone: a new answer replaces the best only with a strictly higher
+    score. The loop stops early at a full score. Defaults are ours.
     """
 
     rounds: int = 4
@@ -36,6 +40,7 @@ class IAD:
     max_tokens: int = 1024
     feedback: Feedback = "both"
     shown: Shown = "both"
+    tried: bool = True
     early_stop: bool = True
 
     def __post_init__(self) -> None:
@@ -57,7 +62,7 @@ class IAD:
             return [self._plan()] * self.width
         pair = self._pair(top, bottom)
         parents = tuple(each.id for each in pair if each is not None)
-        return [self._plan(parents, self._instruction(*pair))] * self.width
+        return [self._plan(parents, self._instruction(*pair, self._others(search, pair)))] * self.width
 
     def _pair(self, top: Candidate, bottom: Candidate) -> tuple[Candidate | None, Candidate | None]:
         """The best and the worst, as far as they are shown; the worst is left out when it equals the best."""
@@ -65,18 +70,26 @@ class IAD:
             return None, bottom
         return top, None if self.shown == "best" or bottom.key == top.key else bottom
 
+    def _others(self, search: Search, pair: tuple[Candidate | None, ...]) -> list[str]:
+        """The other answers so far, each once, the latest ``OTHERS`` of them."""
+        shown = {each.key for each in pair if each is not None}
+        listed = search.candidates if self.tried and self.shown == "both" else ()
+        others = {c.key: c for c in listed if c.complete and c.key not in shown}
+        return [fenced(str(other.artifact), 1500) for other in list(others.values())[-OTHERS:]]
+
     def _plan(self, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
         return Proposal(
             parents=parents, instruction=instruction, temperature=self.temperature, max_tokens=self.max_tokens
         )
 
-    def _instruction(self, top: Candidate | None, bottom: Candidate | None) -> str:
+    def _instruction(self, top: Candidate | None, bottom: Candidate | None, others: list[str]) -> str:
         return render(
             "iad",
             best=show(top) if top else "",
             best_verdict=self._words(top) if top else "",
             worst=show(bottom) if bottom else "",
             worst_verdict=self._words(bottom) if bottom else "",
+            others=others,
             direction=NARROW if bottom is None else AWAY if top is None else BETWEEN,
         )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ModelError, UsageError
-from ...core.messages import Capabilities, Message, Reply, Request, Sample, Usage
+from ...core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..capabilities import refuse
+from .reading import asked_about, attempts, question
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -27,9 +29,13 @@ def known() -> list[str]:
 
 
 class Embedded:
-    """An embedded model. It reads nothing of a request but the question: the last user turn that states the task."""
+    """An embedded model. It writes: of a request it reads the question (the last user turn that states the task) and
+    the earlier attempts that a method tells of, and writes none of them again. And it plays judge and critic: how
+    likely is it that an attempt is right?"""
 
-    capabilities = Capabilities(only="sql", n=True, stop=True, seed=True, logprobs=True, prefix=True)
+    capabilities = Capabilities(
+        only="sql", roles=("judge", "critic"), n=True, stop=True, seed=True, logprobs=True, prefix=True
+    )
 
     def __init__(self, name: str) -> None:
         if name not in known():
@@ -43,14 +49,23 @@ class Embedded:
     async def generate(self, request: Request) -> Reply:
         """Sample from the model; raises ``CapabilityError`` for images, tools or a schema."""
         refuse(self.name, self.capabilities, request)
+        loaded = self._engine or await asyncio.to_thread(self._load)
+        answer = self._judge if request.role in self.capabilities.roles else self._write
+        try:
+            return await answer(loaded, request)
+        except ValueError as error:
+            raise ModelError(f"{self.name} cannot answer this: {error}") from error
+
+    async def _write(self, loaded: Engine, request: Request) -> Reply:
         from .engine import Job
 
-        engine = self._engine or await asyncio.to_thread(self._load)
-        prompt = question(request.messages)
+        told = attempts(request.messages)
         jobs = [
             Job(
-                prompt=prompt,
+                prompt=question(request.messages),
                 prefix=request.prefix,
+                attempts=told,
+                never=tuple(each.sql for each in told),
                 temperature=request.temperature,
                 top_p=min(request.top_p, NUCLEUS),
                 max_tokens=request.max_tokens,
@@ -59,12 +74,18 @@ class Embedded:
             )
             for seed in request.seeds
         ]
-        try:
-            texts = await engine.generate(jobs)
-        except ValueError as error:
-            raise ModelError(f"{self.name} cannot answer this: {error}") from error
+        texts = await loaded.generate(jobs)
         samples = tuple(Sample(t.text, logprob=t.logprob, finish=t.finish) for t in texts)
         return Reply(samples, Usage(texts[0].prompt_tokens, sum(t.completion_tokens for t in texts)))
+
+    async def _judge(self, loaded: Engine, request: Request) -> Reply:
+        """The opinion of a judge or a critic, as JSON; one token is written, the verdict."""
+        found = asked_about(request.messages)
+        if found is None:
+            raise ValueError("there is no question and no attempt to judge")
+        chance, read = await loaded.judge(*found)
+        sample = Sample(json.dumps(opinion(request.role, chance)))
+        return Reply((sample,) * request.n, Usage(read, request.n))
 
     def _load(self) -> Engine:
         """The engine, loaded by the first call alone."""
@@ -75,7 +96,10 @@ class Embedded:
             return self._engine
 
 
-def question(messages: tuple[Message, ...]) -> str:
-    """The text of the last user turn that states the task."""
-    asked = [m.text for m in messages if m.role == "user" and m.purpose == "task"]
-    return asked[-1] if asked else ""
+def opinion(role: str, chance: float) -> dict[str, Any]:
+    """What a judge or a critic says, given the probability that an attempt is right."""
+    words = [f"It is probably {'right' if chance >= 0.5 else 'wrong'}."]
+    if role == "judge":
+        return {"reasons": words, "score": round(chance, 4)}
+    good = chance >= 0.5
+    return {"problems": [] if good else words, "advice": "" if good else "Write another query.", "good_enough": good}

@@ -222,7 +222,6 @@ class Engine:
         self._read.move_to_end(ids)
         return found
 
-
     def excluded(self, opening: Opening, texts: Sequence[tuple[int, ...]]) -> Excluded | None:
         """What must not be written after an opening; none where there is no room, or nothing else to write."""
         texts = tuple(dict.fromkeys(text for text in texts if len(opening.ids) + len(text) <= self.decoder.limit))

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python scripts/embedded_sql/tune.py --start FOLDER --mistakes A.jsonl B.jsonl --held HELD.jsonl
 
-Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was found
-of them, and its SQL; a question, an attempt with its marks, and whether it is right. In half of the rows of the second
+Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was
+found of them, and its SQL; a question, an attempt with its marks, and whether it is right. In many rows of the second
 and third kind a word or two of the question are missing or unknown, so that what was found has to be weighed: a model
 that is sure of every training question would learn to overlook it.
 """
@@ -28,7 +28,7 @@ from grammar import examples
 from grow import grow
 from train import optimizers_of, rate, save
 
-from veriloop.models.embedded.reading import Attempt
+from veriloop.models.embedded.reading import Attempt, ordered
 from veriloop.models.embedded.text import normalise
 from veriloop.models.embedded.vocabulary import Vocabulary
 
@@ -88,7 +88,7 @@ class Rows:
             said = {"doubt" if self.rng.random() < 0.8 else "trust"}
         if "error" in each["ran"]:
             said.add("error")
-        return _in_order(said, ran)
+        return ordered([*said, *ran])
 
     def judge(self, line: dict[str, Any] | None = None, each: dict[str, Any] | None = None) -> Row:
         """A question, an attempt, and whether it is right: as often written, or any of the distinct ones."""
@@ -100,7 +100,7 @@ class Rows:
             each = rng.choices(line["tries"], counts if any(counts) else None)[0]
         question = self._blurred(line) if fresh and rng.random() < 0.3 else normalise(line["question"])
         read, slots = vocabulary.read(question)
-        attempt = Attempt(each["sql"], _in_order(set(each["sql_says"]) | set(_error(each)), _ran(each)))
+        attempt = Attempt(each["sql"], ordered(each["ran"]))
         ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
         return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
 
@@ -111,21 +111,6 @@ class Rows:
         for at in self.rng.sample(free, min(len(free), self.rng.choice((1, 1, 2)))):
             words[at] = "" if self.rng.random() < 0.5 else "".join(self.rng.choices("aeioubdfgklmnprst", k=6))
         return " ".join(word for word in words if word)
-
-
-def _error(each: dict[str, Any]) -> list[str]:
-    return ["error"] if "error" in each["ran"] else []
-
-
-def _ran(each: dict[str, Any]) -> list[str]:
-    return [mark for mark in each["ran"] if mark != "error"]
-
-
-def _in_order(said: set[str], ran: list[str]) -> tuple[str, ...]:
-    """Marks as ``reading`` orders them."""
-    from veriloop.models.embedded.reading import ordered
-
-    return ordered([*said, *ran])
 
 
 def _weighted(rng: Random, tries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
