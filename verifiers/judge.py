@@ -32,6 +32,8 @@ class Judge:
             opinion = await ask(context.model("judge"), prompt, Judgement, seed=seed)
         except OutputError as error:
             return Verdict("unscored", None, (Finding("judge", None, str(error)),), self.name)
-        findings = tuple(Finding("judge", None, reason[:500]) for reason in opinion.reasons[:8])
+        first, *others = [reason[:500] for reason in opinion.reasons[:8]] or [""]
+        rest = (Finding("judge", None, reason) for reason in others)
+        findings = (Finding("judge", opinion.score, first), *rest)
         outcome = "passed" if opinion.score >= self.threshold else "failed"
         return Verdict(outcome, opinion.score, findings, self.name)

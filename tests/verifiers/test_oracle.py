@@ -97,10 +97,22 @@ def test_gold_that_does_not_run_is_refused_before_any_call(database: str, verify
     assert model.requests == []
 
 
-@pytest.mark.parametrize("text", ["SELECT name FROM person", "SELECT name FROM person WHERE age = 40"])
-def test_its_feedback_never_quotes_gold(database: str, text: str):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SELECT name FROM person WHERE age = 40", "It is right."),
+        ("SELECT name FROM person", "has more rows than the right answer. Some of its rows are right."),
+        ("SELECT name FROM person WHERE age = 30", "has fewer rows than the right answer."),
+        ("SELECT name, age FROM person", "has more columns than the right answer."),
+        ("SELECT age FROM person WHERE age = 40", "as many rows, with other values than the right answer."),
+        ("SELECT name FROM person WHERE age > 40", "has fewer rows than the right answer."),
+        ("SELECT nobody FROM person", "It is not right."),
+    ],
+)
+def test_it_says_how_a_wrong_result_differs_and_never_quotes_gold(database: str, text: str, said: str):
     verdict = judge(Task("Who?", database=database), text, "SELECT name FROM person WHERE age = 40 -- 7h3 4n5w3r")
-    assert verdict.text in ("It is right.", "It is not right.")
+    assert verdict.text.endswith(said)
+    assert not {"Bob", "Cid", "7h3"} & set(verdict.text.split())
 
 
 def test_a_model_never_sees_gold_even_with_feedback():
