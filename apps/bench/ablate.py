@@ -29,8 +29,9 @@ Row = Mapping[str, Any]
 Kind = Literal["shuffled", "noise", "flip", "sparse"]
 
 PARTS = {
-    **{part: {"feedback": part} for part in ("none", "score", "text", "raw")},
+    **{part: {"feedback": part} for part in ("none", "answers", "score", "text", "raw")},
     **{part: {"shown": part} for part in ("best", "worst")},
+    "untried": {"tried": False},
 }
 VALUES: Mapping[str, tuple[str, ...]] = {
     "feedback": tuple(PARTS),
@@ -198,7 +199,7 @@ _WANTED = {
 def _parts(base: Arm, parts: Sequence[str]) -> list[Arm]:
     changed = [PARTS[part] for part in parts]
     return [
-        _copy(base, f"{name}={value}", each)
+        _copy(base, f"{name}={str(value).lower()}", each)
         for each in changed
         for name, value in each.items()
         if base.parameters[name] != value

@@ -101,6 +101,7 @@ def test_a_description_holds_the_parameters_with_their_defaults():
         "max_tokens": 1024,
         "feedback": "both",
         "shown": "both",
+        "tried": True,
         "early_stop": True,
     }
     assert "arXiv 2504.01931" in describe("iad")["about"]
@@ -108,6 +109,6 @@ def test_a_description_holds_the_parameters_with_their_defaults():
 
 def test_a_description_tells_the_values_that_a_parameter_can_have():
     kinds = {parameter["name"]: parameter["kind"] for parameter in describe("iad")["parameters"]}
-    assert kinds["feedback"] == "score | text | both | raw | none"
+    assert kinds["feedback"] == "score | text | both | raw | answers | none"
     assert kinds["shown"] == "best | worst | both"
     assert kinds["rounds"] == "int"

@@ -62,17 +62,19 @@ def test_the_parts_of_feedback_are_parameters_of_iad():
     found = {arm.label: arm.strategy.make() for arm in arms("feedback")}
     assert found == {
         "iad feedback=none": IAD(feedback="none"),
+        "iad feedback=answers": IAD(feedback="answers"),
         "iad feedback=score": IAD(feedback="score"),
         "iad feedback=text": IAD(feedback="text"),
         "iad feedback=raw": IAD(feedback="raw"),
         "iad shown=best": IAD(shown="best"),
         "iad shown=worst": IAD(shown="worst"),
+        "iad tried=false": IAD(tried=False),
     }
 
 
 def test_a_copy_that_would_be_the_arm_itself_is_left_out():
     assert "iad:feedback=text feedback=text" not in labels("feedback", strategies=["iad:feedback=text"])
-    assert len(labels("feedback", strategies=["iad:feedback=text"])) == 5
+    assert len(labels("feedback", strategies=["iad:feedback=text"])) == 7
 
 
 def test_named_alone_an_ablation_tries_the_values_of_the_paper():
@@ -133,7 +135,7 @@ def test_every_arm_of_iad_has_its_copies_and_each_names_its_base():
         ("0.1", "known: feedback, shuffled, noise, flip, sparse, tk"),
         ("shuffled,0.1", "--ablate '0.1'"),
         ("shuffled=a", "--ablate shuffled=a: it takes no values"),
-        ("feedback=loud", "a part is one of none, score, text, raw, best, worst"),
+        ("feedback=loud", "a part is one of none, answers, score, text, raw, best, worst, untried"),
         ("noise=much", "--ablate noise=much: give shares"),
         ("noise=-1", "--ablate noise=-1: give shares"),
         ("noise=0.1@everything", "only noise is on something: selection, feedback or both"),
