@@ -63,9 +63,9 @@ ARMS = (
     Arm("iad · oracle", "iad", verify="oracle", gain=0.25, stops=True),
 )
 ABLATED = (
-    Arm("iad · sql+judge · feedback none", "iad", change="feedback none", gain=0.02, stops=True),
-    Arm("iad · sql+judge · shuffled", "iad", change="shuffled", gain=0.0, stops=True),
-    Arm("iad · sql+judge · noise 0.4 on both", "iad", change="noise 0.4 on both", gain=0.12, sharp=0.5, stops=True),
+    Arm("iad feedback none · sql+judge", "iad", change="feedback none", gain=0.02, stops=True),
+    Arm("iad shuffled · sql+judge", "iad", change="shuffled", gain=0.0, stops=True),
+    Arm("iad noise 0.4 on both · sql+judge", "iad", change="noise 0.4 on both", gain=0.12, sharp=0.5, stops=True),
 )
 
 
@@ -104,19 +104,37 @@ class Made:
         return {
             "version": 1,
             "benchmark": "text2sql",
-            "data": {"path": "data/text2sql_made_up", "hash": "5f" * 32},
+            "data": {"path": "data/text2sql_made_up", "hash": "5f" * 8},
             "arms": arms,
             "proposals": self.proposals,
-            "seeds": self.seeds,
+            "seeds": list(range(self.seeds)),
             "models": {"proposer": "embedded:sql", "judge": "embedded:sql"},
             "veriloop": "0.1.0",
             "commit": "0123456789abcdef",
             "metrics": list(METRICS),
             "created": "2026-01-02T03:04:05+00:00",
-            "tasks": {"count": self.tasks},
+            "tasks": self.tasks,
+            "limit": None,
             "mechanism_check": True,
-            "command": "veriloop bench text2sql --data data/text2sql_made_up --strategies single,best_of_n,iad "
-            "--proposals 8 --seeds 3 --model embedded:sql --out OUT",
+            "tuning": None,
+            "abstain_below": None,
+            "command": {
+                "benchmark": "text2sql",
+                "data": "5f" * 8,
+                "strategies": ["single", "best_of_n", "self_refine", "iad"],
+                "verify": ["sql+judge", "oracle"],
+                "ablate": "",
+                "proposals": self.proposals,
+                "temperature": None,
+                "tune": "",
+                "temperatures": [],
+                "abstain_below": None,
+                "seeds": self.seeds,
+                "limit": None,
+                "models": {"proposer": "embedded:sql"},
+                "metric": "spider",
+                "veriloop": "0.1.0",
+            },
         } | self.plan
 
     def _cell(self, arm: Arm, task: int, seed: int, hard: float) -> dict[str, Any]:
@@ -201,7 +219,7 @@ def _nothing() -> dict[str, Any]:
     """What a task that broke leaves."""
     spend = dict.fromkeys(["calls", "tokens_in", "tokens_out", "cached", "tool_runs", "verdicts", "unsettled"], 0)
     return {
-        "stopped": "error", "error": "database geo.sqlite cannot be opened", "abstained": False, "best": None,
+        "stopped": "broken", "error": "database geo.sqlite cannot be opened", "abstained": False, "best": None,
         "right": dict.fromkeys(METRICS, False), "picks": [], "tokens": [], "seconds": 0.0,
-        "spend": spend | {"money": 0.0, "seconds": 0.0}, "candidates": [], "opinions": [],
+        "spend": spend | {"money": None, "seconds": 0.0}, "candidates": [], "opinions": [],
     }  # fmt: skip

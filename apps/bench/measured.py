@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veriloop.core.errors import UsageError, plain
+from veriloop.apps.bench import plan, records
+from veriloop.apps.bench.records import Row
+from veriloop.core.errors import UsageError
 
 Floats = NDArray[np.float64]
-Row = Mapping[str, Any]
 
 SPENT = ("calls", "tokens_in", "tokens_out", "money", "seconds", "verdicts", "tool_runs")
 
@@ -91,50 +91,33 @@ class Measured:
 
 
 def measured(out: Path | Measured) -> Measured:
-    """Reads ``out``/plan.json and ``out``/results.jsonl. Raises ``UsageError`` when no run is there."""
+    """Reads ``out``/plan.json and ``out``/results.jsonl. Raises ``UsageError`` when no run is there.
+
+    An arm that the plan names comes in the plan's order; one without any cell yet is left out."""
     if isinstance(out, Measured):
         return out
-    plan, rows = plan_of(out), tuple(rows_of(out))
-    if not rows:
-        raise UsageError(f"{out}: no cell has ended yet, so there is nothing to report")
-    metrics = tuple(plan.get("metrics") or rows[0]["right"])
+    asked, rows = _read(out)
+    metrics = tuple(asked["metrics"])
     tasks = {task: i for i, task in enumerate(dict.fromkeys(row["task"] for row in rows))}
     seeds = {seed: i for i, seed in enumerate(sorted({int(row["seed"]) for row in rows}))}
-    by_arm: dict[str, list[Row]] = {str(arm["label"]): [] for arm in plan.get("arms", [])}
+    by_arm: dict[str, list[Row]] = {str(arm["label"]): [] for arm in asked["arms"]}
     for row in rows:
         by_arm.setdefault(row["arm"], []).append(row)
     width = max(1, *(len(row["candidates"]) for row in rows))
     frame = _Frame(metrics, tasks, seeds, width)
     arms = tuple(frame.arm(cells) for cells in by_arm.values() if cells)
-    return Measured(plan, metrics, tuple(tasks), tuple(seeds), arms, rows)
+    return Measured(asked, metrics, tuple(tasks), tuple(seeds), arms, rows)
 
 
-def plan_of(out: Path) -> Mapping[str, Any]:
-    """What ``out``/plan.json says."""
-    try:
-        return cast("Mapping[str, Any]", json.loads((out / "plan.json").read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        why = plain(error) if isinstance(error, OSError) else "plan.json is damaged"
-        raise UsageError(f"{out} holds no benchmark run ({why}): give the folder that --out named") from None
-
-
-def rows_of(out: Path) -> list[Row]:
-    """The cells of ``out``/results.jsonl in order; of the same cell twice the last, a torn last line left out."""
-    try:
-        lines = (out / "results.jsonl").read_text("utf-8").split("\n")
-    except OSError as error:
-        raise UsageError(f"{out} holds no results ({plain(error)}): give the folder that --out named") from None
-    found: dict[tuple[str, str, int], Row] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            row: Row | None = json.loads(line) if line.strip() else None
-        except ValueError:
-            if number < len(lines):
-                raise UsageError(f"{out / 'results.jsonl'}, line {number}: no JSON; run the benchmark again") from None
-            row = None
-        if row is not None:
-            found[row["arm"], row["task"], int(row["seed"])] = row
-    return list(found.values())
+def _read(out: Path) -> tuple[Mapping[str, Any], tuple[Row, ...]]:
+    """The plan and the cells in the order they ended; of a cell that is there twice the later line."""
+    found = plan.read(out)
+    if found is None:
+        raise UsageError(f"{out} holds no benchmark run (no plan.json): give the folder that --out named")
+    rows = {records.key_of(row): row for row in records.Results(out).rows()}
+    if not rows:
+        raise UsageError(f"{out}: no cell has ended yet, so there is nothing to report")
+    return found, tuple(rows.values())
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def summary(out: Path | Measured) -> list[Data]:
 
 def _summary(run: Measured, arm: ArmCells, weights: Floats) -> Data:
     spent = {name: _mean(arm.spent[name]) for name in SPENT}
-    known = not np.isnan(arm.spent["money"][~np.isnan(arm.count)]).any()
+    known = not np.isnan(arm.spent["money"][arm.count > 0]).any()
     return {
         **_about(arm),
         "cells": int((~np.isnan(arm.count)).sum()),
@@ -169,7 +169,8 @@ def _pairs(arms: Sequence[ArmCells]) -> list[tuple[ArmCells, ArmCells]]:
         pairs += [(arm, base) for arm in rivals if arm.strategy != "single" and _comparable(arm, base)]
     for arm in (a for a in arms if a.change):
         same = [b for b in whole if b.strategy == arm.strategy and b.verify == arm.verify]
-        pairs += [(arm, same[0])] if same else []
+        named = [b for b in same if b.label == arm.label.replace(f" {arm.change}", "", 1)]
+        pairs += [(arm, base) for base in (named or same)[:1]]
     return pairs
 
 
