@@ -47,12 +47,13 @@ class Calibrator:
 
     @property
     def plain(self) -> Mapping[str, Any]:
-        """As data for JSON."""
-        return {
-            "answers": self.answers,
-            "unscored": round(self.unscored, 4),
-            "knots": [[round(s, 4), round(p, 4)] for s, p in self.knots],
-        }
+        """As data for JSON, which ``read`` takes."""
+        return {"answers": self.answers, "unscored": self.unscored, "knots": [list(knot) for knot in self.knots]}
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Calibrator:
+        """The calibrator that a plan keeps (``tuning.calibrators`` by arm)."""
+        return cls(tuple((s, p) for s, p in plain["knots"]), plain["unscored"], plain["answers"])
 
 
 def calibrate(rows: Sequence[Row], metric: str) -> Calibrator:

@@ -27,7 +27,7 @@ from veriloop.graphs.policies.single import Single
 from veriloop.models.scripted import Scripted
 from veriloop.verifiers.noise import TOLD
 
-FEEDBACK: tuple[Feedback, ...] = ("score", "text", "both", "raw", "none")
+FEEDBACK: tuple[Feedback, ...] = ("score", "text", "both", "raw", "answers", "none")
 SHOWN: tuple[Shown, ...] = ("best", "worst", "both")
 singles = st.builds(Single, temperature=st.sampled_from([0.0, 1.0]))
 best_of_ns = st.builds(BestOfN, n=st.integers(1, 6), early_stop=st.booleans())
@@ -38,6 +38,7 @@ iads = st.builds(
     width=st.integers(1, 3),
     feedback=st.sampled_from(FEEDBACK),
     shown=st.sampled_from(SHOWN),
+    tried=st.booleans(),
     early_stop=st.booleans(),
 )
 policies: st.SearchStrategy[Policy] = st.one_of(singles, best_of_ns, refiners, iads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -80,6 +81,12 @@ def test_records_without_an_answer_teach_nothing_and_are_never_right():
     assert calibrate(drawn(50), "main").p(SILENT) == 0
     with pytest.raises(UsageError, match="no tuning task was answered"):
         calibrate([SILENT], "main")
+
+
+@pytest.mark.parametrize("rows", [drawn(50), drawn(300), [row(None)]])
+def test_a_calibrator_is_kept_as_plain_data(rows: list[dict[str, Any]]):
+    calibrator = calibrate(rows, "main")
+    assert Calibrator.read(json.loads(json.dumps(calibrator.plain))) == calibrator
 
 
 STEPS = Calibrator(((0.0, 0.1), (1.0, 0.9)), unscored=0.3, answers=10)
