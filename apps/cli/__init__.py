@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from veriloop.apps.cli import catalogue, runs, solve
+from veriloop.apps.cli import bench, catalogue, runs, solve
 from veriloop.core.errors import RunFailed, VeriloopError, plain, told
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 app.command("solve")(solve.solve)
 app.command("demo")(solve.demo)
+app.add_typer(bench.app, name="bench")
 app.add_typer(catalogue.models, name="models")
 app.add_typer(catalogue.strategies, name="strategies")
 app.add_typer(runs.app, name="runs")

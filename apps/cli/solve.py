@@ -78,7 +78,7 @@ def solve(
     work = asolve(
         task,
         strategy=chosen,
-        model=_roles(model),
+        model=roles(model),
         verify=verify,
         gold=gold,
         seed=seed,
@@ -124,7 +124,8 @@ def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:
     return chosen
 
 
-def _roles(models: list[str]) -> dict[str, str] | None:
+def roles(models: list[str]) -> dict[str, str] | None:
+    """Models by role; none where none is named."""
     found: dict[str, str] = {}
     for each in models:
         role, equals, name = each.partition("=")

@@ -53,18 +53,23 @@ class Watch:
             return at_work(work, self._resumable)
 
     def _resumable(self) -> str:
-        return self._run_id if self._kept else ""
+        return resumable(self._run_id) if self._kept else ""
 
 
-def at_work(work: Coroutine[Any, Any, T], run_id: Callable[[], str]) -> T:
-    """Run ``work`` to its end. Ctrl-C and SIGTERM end it and the command, with status 130 and 143 and a line that says
-    how to go on with the run ``run_id`` (empty: with none)."""
+def resumable(run_id: str) -> str:
+    """How to go on with a run."""
+    return f"go on with: veriloop runs resume {run_id}" if run_id else ""
+
+
+def at_work(work: Coroutine[Any, Any, T], hint: Callable[[], str]) -> T:
+    """Run ``work`` to its end. Ctrl-C and SIGTERM end it and the command, with status 130 and 143 and a line that ends
+    with ``hint``: how to go on (empty: there is no way)."""
     try:
         return asyncio.run(_cut_quietly(work))
     except (KeyboardInterrupt, asyncio.CancelledError) as end:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only spoil the end
-        hint = f"; go on with: veriloop runs resume {run_id()}" if run_id() else ""
-        typer.echo(f"veriloop: interrupted{hint}", err=True)
+        how = hint()
+        typer.echo(f"veriloop: interrupted{f'; {how}' if how else ''}", err=True)
         raise typer.Exit(130 if isinstance(end, KeyboardInterrupt) else 143) from None
 
 

@@ -30,7 +30,7 @@ DATABASE = Path("atlas.sqlite")
 def run_demo(as_json: bool, seed: int) -> None:
     """Build the database where it is missing, then answer every question; a table at the end."""
     from veriloop.apps.cli.show import Watcher, answer, console
-    from veriloop.apps.cli.work import at_work
+    from veriloop.apps.cli.work import at_work, resumable
     from veriloop.core.task import Task
     from veriloop.graphs.solve import asolve
 
@@ -53,7 +53,7 @@ def run_demo(as_json: bool, seed: int) -> None:
         return results
 
     started = time.monotonic()
-    results = at_work(all_of_them(), lambda: watchers[-1].run_id if watchers else "")
+    results = at_work(all_of_them(), lambda: resumable(watchers[-1].run_id) if watchers else "")
     _summary(out, results, time.monotonic() - started)
     if as_json:
         found = [{"question": q, "answer": r.answer, "outcome": r.verdict.outcome, "run": r.run_id} for q, r in results]

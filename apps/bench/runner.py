@@ -1,0 +1,293 @@
+"""Runs cells (arm x seed x task) side by side: each a run of its own in a journal of the folder, so that whatever ends
+the process, the next one goes on and pays for nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+from veriloop.apps.bench.arms import Arm
+from veriloop.apps.bench.benchmark import Benchmark, Item, Scores
+from veriloop.apps.bench.records import Cell, Key, Results, Row, best_so_far, key_of, said, shown, unfinished
+from veriloop.core.errors import JournalMismatch, RunFailed, UsageError, VeriloopError, told
+from veriloop.core.events import Emitter, Event, Noticed
+from veriloop.core.journal import RunLog
+from veriloop.core.search import Candidate, Proposal, Result, Search
+from veriloop.core.seeds import fingerprint
+from veriloop.core.settings import load
+from veriloop.graphs.prepare import Plan, prepare
+from veriloop.graphs.solve import asolve
+from veriloop.graphs.strategies import Strategy
+
+TRIED_FIRST = 4
+"""Tasks on which an arm is tried before anything is paid: it is refused when it can run on none of them."""
+
+
+class Watch(Protocol):
+    """Who is told how it goes."""
+
+    def began(self, stage: str, total: int, arms: Sequence[Arm]) -> None:
+        """A stage of so many cells begins."""
+        ...
+
+    def ended(self, row: Row, fresh: bool) -> None:
+        """A cell has ended, now (``fresh``) or in an earlier sitting."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Something that a user should know."""
+        ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A policy whose rounds always end as a whole. A round that is closed early counts whoever was the fastest, so the
+    same seed would not give the same result."""
+
+    policy: Any
+
+    @property
+    def at_most(self) -> int:
+        """The most candidates it proposes."""
+        return self.policy.at_most
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles besides the proposer that it asks for."""
+        return getattr(self.policy, "roles", ())
+
+    def propose(self, search: Search) -> list[Proposal]:
+        """What the policy proposes."""
+        return self.policy.propose(search)
+
+    def select(self, search: Search) -> Candidate | None:
+        """What the policy selects."""
+        return self.policy.select(search)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lot:
+    """What all cells of a folder share. ``max_money`` is in US dollars, of all sittings: no cell begins once it is
+    spent (``spent`` of it elsewhere)."""
+
+    benchmark: Benchmark
+    models: Mapping[str, str]
+    folder: Path
+    watch: Watch
+    concurrency: int = 16
+    max_money: float | None = None
+    spent: float = 0.0
+
+
+@dataclass
+class _Count:
+    """How it stands: what was spent before, what each ended cell cost, and how many in a row met trouble."""
+
+    before: float = 0.0
+    money: dict[Key, float | None] = field(default_factory=dict[Key, "float | None"])
+    in_a_row: int = 0
+    halt: str = ""
+
+    def take(self, row: Row) -> None:
+        self.money[key_of(row)] = row["spend"]["money"]
+        self.in_a_row = self.in_a_row + 1 if unfinished(row) else 0
+
+    @property
+    def spent(self) -> float:
+        return self.before + sum(money or 0.0 for money in self.money.values())
+
+
+Job = tuple[Item, int, Arm]
+
+
+class Runner:
+    """Brings all cells of a folder to their end."""
+
+    def __init__(self, lot: Lot) -> None:
+        self.lot = lot
+        self.results = Results(lot.folder)
+        self._count = _Count(lot.spent)
+        self._heard: set[str] = set()
+
+    @property
+    def spent(self) -> float:
+        """US dollars that all ended cells took, as far as prices are known."""
+        return self._count.spent
+
+    async def run(
+        self,
+        stage: str,
+        arms: Sequence[Arm],
+        items: Sequence[Item],
+        seeds: Sequence[int],
+        finish: Callable[[Row], Row] | None = None,
+    ) -> None:
+        """All cells that have not ended; those that trouble stopped are tried again. ``finish`` has the last word on
+        each row.
+
+        Raises ``UsageError`` when an arm can run on no task, when trouble does not pass, and when the money is spent.
+        """
+        keys = {(arm.label, item.id, seed) for item, seed, arm in product(items, seeds, arms)}
+        ended = {key_of(row): row for row in self.results.rows() if key_of(row) in keys}
+        self.lot.watch.began(stage, len(keys), arms)
+        for key, row in ended.items():
+            self._count.take(row)
+            if not unfinished(row):
+                self.lot.watch.ended(row, False)
+                keys.discard(key)
+        self._count.in_a_row = 0
+        if not keys:
+            return
+        left = [job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) in keys]
+        await self._check([arm for arm in arms if any(job[2] is arm for job in left)], items)
+        jobs = iter(left)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.lot.concurrency, len(left))):
+                    group.create_task(self._work(jobs, finish))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        finally:
+            self.results.close()
+        if self._count.halt:
+            raise UsageError(self._count.halt)
+
+    async def _work(self, jobs: Iterator[Job], finish: Callable[[Row], Row] | None) -> None:
+        for item, seed, arm in jobs:
+            row: Row = (await self._cell(arm, item, seed)).row()
+            row = finish(row) if finish else row
+            self.results.append(row)
+            self._count.take(row)
+            self.lot.watch.ended(row, True)
+            if self._stop(row):
+                return
+
+    def _stop(self, row: Row) -> bool:
+        """Whether no further cell may begin."""
+        count, most = self._count, self.lot.max_money
+        if count.in_a_row >= max(8, self.lot.concurrency):
+            count.halt = (
+                f"{count.in_a_row} cells in a row met trouble, the last: {row['error']}; the same command goes on"
+            )
+        elif most is not None and count.spent >= most:
+            count.halt = (
+                f"${count.spent:.4f} are spent (--max-money {most:g}); the same command with more of it goes on"
+            )
+        return bool(count.halt)
+
+    async def _cell(self, arm: Arm, item: Item, seed: int) -> Cell:
+        cell = self._blank(arm, item, seed)
+        try:
+            if ready := getattr(self.lot.benchmark, "ready", None):
+                await ready(item)
+            result = await self._solve(arm, item, seed, cell.run)
+            scores = await self.lot.benchmark.score(item, result.candidates)
+            return self._filled(cell, arm, item, result, scores)
+        except (RunFailed, JournalMismatch) as error:
+            said = _line(getattr(error, "reason", error))
+            return replace(cell, stopped=f"error: {said}", error=said, right=self._none)
+        except Exception as error:
+            return replace(cell, stopped="broken", error=_line(error), right=self._none)
+
+    async def _solve(self, arm: Arm, item: Item, seed: int, run: str) -> Result:
+        return await asolve(
+            self._limited(item).task,
+            strategy=_whole(arm),
+            model=self.lot.models,
+            seed=seed,
+            run_id=run,
+            folder=self.lot.folder,
+            on_event=self._listen if arm.label not in self._heard else (),
+            **arm.options(self.lot.benchmark, item, seed),
+        )
+
+    def _limited(self, item: Item) -> Item:
+        """With a limit of money no run costs more than all may, and a model without a price is refused."""
+        if self.lot.max_money is None:
+            return item
+        limits = replace(item.task.limits, money=self.lot.max_money)
+        return replace(item, task=replace(item.task, limits=limits))
+
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, Noticed) and event.text not in self._heard:
+            self._heard.add(event.text)
+            self.lot.watch.notice(event.text)
+
+    @property
+    def _none(self) -> Scores:
+        return dict.fromkeys(self.lot.benchmark.metrics, False)
+
+    def _blank(self, arm: Arm, item: Item, seed: int) -> Cell:
+        return Cell(
+            task=item.id,
+            group=item.group,
+            question=item.task.question,
+            arm=arm.label,
+            strategy=arm.strategy.name,
+            parameters=arm.parameters,
+            verify=arm.verify,
+            change=arm.change,
+            temperature=arm.temperature,
+            seed=seed,
+            run=run_id(arm, item, seed),
+        )
+
+    def _filled(self, cell: Cell, arm: Arm, item: Item, result: Result, scores: Sequence[Scores]) -> Cell:
+        self._heard.add(arm.label)
+        right = {c.id: dict(each) for c, each in zip(result.candidates, scores, strict=True)}
+        policy = arm.strategy.make()
+        picks, tokens = best_so_far(policy, Search(task=item.task, seed=cell.seed), result)
+        trouble = result.stopped.removeprefix("error: ") if result.stopped.startswith("error: ") else ""
+        return replace(
+            cell,
+            stopped=result.stopped,
+            error=_line(trouble) if trouble else "",
+            abstained=result.best is None,
+            best=result.best.id if result.best else None,
+            right=right[result.best.id] if result.best else self._none,
+            picks=picks,
+            tokens=tokens,
+            seconds=round(result.spend.seconds, 4),
+            spend=result.spend,
+            candidates=[shown(c, right[c.id]) for c in result.candidates],
+            opinions=[said(opinion) for opinion in result.opinions],
+        )
+
+    async def _check(self, arms: Sequence[Arm], items: Sequence[Item]) -> None:
+        """Refuse an arm that can run on none of some tasks of different kinds: a missing key, a model that cannot."""
+        first = list({item.group: item for item in reversed(items)}.values())[-TRIED_FIRST:]
+        for arm in arms:
+            faults = [fault for item in first if (fault := await self._fault(arm, item)) is not None]
+            if len(faults) == len(first):
+                raise UsageError(f"{arm.label}: {faults[-1]}") from faults[-1]
+
+    async def _fault(self, arm: Arm, item: Item) -> VeriloopError | None:
+        plan = Plan(
+            task=self._limited(item).task,
+            strategy=_whole(arm),
+            models=self.lot.models,
+            **arm.options(self.lot.benchmark, item, 0),
+        )
+        try:
+            await prepare(plan, RunLog("check"), load(), Emitter("check"))
+        except VeriloopError as error:
+            return error
+        return None
+
+
+def run_id(arm: Arm, item: Item, seed: int) -> str:
+    """The id of a cell's run in its folder."""
+    return fingerprint(f"{arm.label}\x1f{item.id}\x1f{seed}".encode()).hex()
+
+
+def _whole(arm: Arm) -> Strategy:
+    return Strategy(arm.strategy.name, arm.strategy.parameters, Whole(arm.strategy.make()))
+
+
+def _line(error: object) -> str:
+    text = told(error) if isinstance(error, BaseException) else str(error)
+    return " ".join(text.split())[:500]

@@ -1,0 +1,151 @@
+"""``veriloop bench``: compare strategies on a benchmark, at equal cost and with intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from veriloop.apps.cli import bench_more
+from veriloop.apps.cli.catalogue import Json
+from veriloop.apps.cli.solve import Models, roles
+from veriloop.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from veriloop.apps.bench.course import Course, Order
+    from veriloop.apps.bench.plan import Plan
+
+
+class NameFirst(TyperGroup):
+    """``bench NAME …`` is ``bench run NAME …`` for every name that is no command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names, else ``run`` with all words."""
+        words = args if args and (args[0] in self.commands or args[0].startswith("-")) else ["run", *args]
+        return super().resolve_command(ctx, words)
+
+
+app = typer.Typer(
+    cls=NameFirst,
+    no_args_is_help=True,
+    help="Compare strategies on a benchmark: veriloop bench text2sql --data DIR --strategies single,best_of_n,iad …",
+)
+app.command("report")(bench_more.report)
+app.command("compare")(bench_more.compare)
+
+
+@app.command("run")
+def run(
+    name: Annotated[str, typer.Argument(help="The benchmark: text2sql, or pkg.module:Name.")],
+    data: Annotated[Path, typer.Option(help="Its data: a folder as the benchmark reads it.")],
+    out: Annotated[Path, typer.Option(help="Where results go; what is there already is gone on with.")],
+    strategies: Annotated[
+        str, typer.Option("--strategies", "-s", help="What to compare: single,best_of_n,iad:rounds=8:width=1 …")
+    ] = "single,best_of_n,self_refine,iad",
+    verify: Annotated[
+        str, typer.Option(help="Verifiers, each strategy with each: sql+judge,oracle. Default: the benchmark's own.")
+    ] = "",
+    proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help="Candidates of each run.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each task is run, with seeds 0, 1, …")] = 1,
+    model: Models = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    metric: Annotated[str, typer.Option(help="The main metric. Default: the benchmark's first.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="So many tasks, drawn always the same.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Of every strategy that has one.")] = None,
+    tune: Annotated[
+        float | None, typer.Option(help="Choose each strategy's temperature on this share of the tasks, not measured.")
+    ] = None,
+    tune_on: Annotated[Path | None, typer.Option(help="Choose it on the tasks of this folder instead.")] = None,
+    temperatures: Annotated[str, typer.Option(help="What is tried: 0.3,0.7,1.0")] = "",
+    ablate: Annotated[
+        str, typer.Option(help="Changed copies of iad: feedback,shuffled,noise,flip,sparse,tk; values as noise=0.1.")
+    ] = "",
+    abstain_below: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Give no answer whose P(right) is lower; needs --tune or --tune-on."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Runs at once.")] = 16,
+    max_money: Annotated[
+        float | None, typer.Option(min=0, help="Begin no run once so many US dollars are spent.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Run every strategy on every task, write OUT/results.jsonl and OUT/report.html, print the table.
+
+    The same command again goes on where it stopped. Exit status 2: it cannot be, or some cells met trouble.
+    """
+    from veriloop.apps.bench.course import Course, Order
+
+    order = Order(
+        name=name,
+        data=data,
+        out=out,
+        strategies=_words(strategies),
+        models=_models(model),
+        verify=_words(verify),
+        ablate=ablate,
+        proposals=proposals,
+        temperature=temperature,
+        tune=tune,
+        tune_on=tune_on,
+        temperatures=_numbers(temperatures),
+        abstain_below=abstain_below,
+        seeds=seeds,
+        limit=limit,
+        metric=metric,
+        concurrency=concurrency,
+        max_money=max_money,
+    )
+    _follow(Course(order), order, json_)
+
+
+def _follow(course: Course, order: Order, json_: bool) -> None:
+    from veriloop.apps.cli.bench_board import Board, results
+    from veriloop.apps.cli.show import console
+    from veriloop.apps.cli.work import at_work
+
+    out = console(quiet=json_)
+    with Board(out, course.metric) as board:
+        plan = at_work(course.run(board), lambda: "the same command goes on")
+    page = _page(order.out)
+    if json_:
+        typer.echo(json.dumps(_plain(order, plan, page)))
+    else:
+        out.print(results(order.out, course.metric))
+        out.print(f"\n{page}", style="dim")
+    if board.trouble:
+        raise UsageError(f"{board.trouble_line}; the same command tries them again")
+
+
+def _page(out: Path) -> Path:
+    from importlib import import_module
+
+    try:
+        return import_module("veriloop.apps.bench.report").write(out)
+    except ModuleNotFoundError:
+        return out / "results.jsonl"
+
+
+def _plain(order: Order, plan: Plan, page: Path) -> dict[str, Any]:
+    from veriloop.apps.bench.stats import summary
+
+    return {"out": str(order.out), "report": str(page), "plan": plan, "arms": summary(order.out)}
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in _words(text)]
+    except ValueError:
+        raise UsageError(f"--temperatures {text!r}: give numbers, as in 0.3,0.7,1.0") from None
+
+
+def _models(given: list[str]) -> dict[str, str]:
+    from veriloop.core.settings import load
+
+    return roles(given) or {"proposer": load().model}
