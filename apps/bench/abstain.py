@@ -107,19 +107,23 @@ def _isotonic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
 
 
 def _logistic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
-    """P = 1 / (1 + exp(-(a + b score))) by Newton's method with a light ridge on b; never falling with the score."""
+    """P = 1 / (1 + exp(-(a + b z))), z the standardised score, by Newton's method in bounded steps with a light ridge
+    on b; it never falls with the score."""
     import numpy as np
 
-    targets = _smoothed(right)
-    design, weights, ridge = np.stack([np.ones_like(scores), scores], axis=1), np.zeros(2), np.diag([1e-6, 0.05])
-    for _ in range(50):
+    middle, spread = scores.mean(), scores.std() or 1.0
+    targets, design = _smoothed(right), np.stack([np.ones_like(scores), (scores - middle) / spread], axis=1)
+    weights, ridge = np.zeros(2), np.diag([1e-6, 0.1])
+    for _ in range(100):
         chance = 1 / (1 + np.exp(-design @ weights))
         hessian = (design * (chance * (1 - chance))[:, None]).T @ design + ridge
-        weights = weights - np.linalg.solve(hessian, design.T @ (chance - targets) + ridge @ weights)
-    levels = np.linspace(0.0, 1.0, 21)
+        step = np.linalg.solve(hessian, design.T @ (chance - targets) + ridge @ weights)
+        weights = weights - step * min(1.0, 1.0 / max(1e-12, float(np.abs(step).max())))
+    levels = np.union1d(np.linspace(0.0, 1.0, 21), scores)
     if weights[1] <= 0:
         return levels, np.full(levels.size, targets.mean())
-    return levels, 1 / (1 + np.exp(-(weights[0] + weights[1] * levels)))
+    chances = 1 / (1 + np.exp(-(weights[0] + weights[1] * (levels - middle) / spread)))
+    return levels, np.clip(chances, targets.min(), targets.max())  # no surer beyond the scores that were seen
 
 
 def held_back(row: Row, calibrator: Calibrator, below: float) -> bool:

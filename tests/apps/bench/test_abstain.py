@@ -58,6 +58,12 @@ def test_many_answers_are_fitted_by_pooling_neighbours_that_fall():
     assert calibrator.p(row(0.75)) == pytest.approx(0.7, abs=0.002)
 
 
+def test_few_answers_are_enough_for_a_score_that_tells_right_from_wrong_within_a_narrow_range():
+    calibrator = calibrate([row(1.0 if i % 2 else 0.9, i % 2 == 1) for i in range(24)], "main")
+    assert calibrator.p(row(1.0)) > 0.85
+    assert 0.05 < calibrator.p(row(0.0)) < calibrator.p(row(0.9)) < 0.15
+
+
 @pytest.mark.parametrize("size", [20, 400])
 def test_a_score_that_misleads_is_not_believed(size: int):
     """Right ones score lower: the curve stays flat instead of falling."""
