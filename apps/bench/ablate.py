@@ -42,10 +42,6 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "tk": (),
 }
 """What an ablation that is named without values tries."""
-HELP = (
-    "Changed copies of each iad arm, by name: feedback, shuffled, noise, flip, sparse, tk. "
-    "With values: feedback=none,raw  noise=0.1,0.4@feedback  flip=0.2  sparse=0.5,1  tk=1,2,4,8 (T x K)."
-)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from veriloop.core.errors import UsageError
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -57,15 +55,10 @@ class Calibrator:
 
 
 def calibrate(rows: Sequence[Row], metric: str) -> Calibrator:
-    """Learn from the records of one arm. Records without an answer are left out.
-
-    Raises ``UsageError`` when there is none.
-    """
+    """Learn from the records of one arm. Those without an answer are left out; where there is no other, P is a half."""
     import numpy as np
 
     answers = [best for row in rows if (best := _best(row)) is not None]
-    if not answers:
-        raise UsageError("no tuning task was answered, so P(right) cannot be learnt: tune on more tasks (--tune)")
     silent = [float(each["right"][metric]) for each in answers if each["score"] is None]
     scored = [(float(each["score"]), float(each["right"][metric])) for each in answers if each["score"] is not None]
     unscored = (sum(silent) + 1) / (len(silent) + 2)
@@ -111,7 +104,7 @@ def _logistic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
     on b; it never falls with the score."""
     import numpy as np
 
-    middle, spread = scores.mean(), scores.std() or 1.0
+    middle, spread = scores.mean(), max(1e-3, float(scores.std()))
     targets, design = _smoothed(right), np.stack([np.ones_like(scores), (scores - middle) / spread], axis=1)
     weights, ridge = np.zeros(2), np.diag([1e-6, 0.1])
     for _ in range(100):
@@ -122,7 +115,7 @@ def _logistic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
     levels = np.union1d(np.linspace(0.0, 1.0, 21), scores)
     if weights[1] <= 0:
         return levels, np.full(levels.size, targets.mean())
-    chances = 1 / (1 + np.exp(-(weights[0] + weights[1] * (levels - middle) / spread)))
+    chances = 1 / (1 + np.exp(-np.clip(weights[0] + weights[1] * (levels - middle) / spread, -50, 50)))
     return levels, np.clip(chances, targets.min(), targets.max())  # no surer beyond the scores that were seen
 
 

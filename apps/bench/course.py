@@ -93,10 +93,8 @@ class Course:
         rows = _last(runner.results.rows())
         _whole(rows)
         self.tuned = Tuned(self._bases, temperatures, self.metric, rows)
-        found = {"on": [item.id for item in self.tuning], **self.tuned.plain}
-        if self.order.abstain_below is not None:
-            found["calibrators"] = {label: each.plain for label, each in self._calibrators.items()}
-        self._note(tuning=found)
+        calibrators = {label: each.plain for label, each in self._calibrators.items()}
+        self._note(tuning={"on": [item.id for item in self.tuning], **self.tuned.plain, "calibrators": calibrators})
         return runner.spent
 
     async def _measure(self, watch: Watch, spent: float) -> None:

@@ -60,7 +60,12 @@ def run(
     tune_on: Annotated[Path | None, typer.Option(help="Choose it on the tasks of this folder instead.")] = None,
     temperatures: Annotated[str, typer.Option(help="What is tried: 0.3,0.7,1.0")] = "",
     ablate: Annotated[
-        str, typer.Option(help="Changed copies of iad: feedback,shuffled,noise,flip,sparse,tk; values as noise=0.1.")
+        str,
+        typer.Option(
+            help="Changed copies of each iad, joined by commas: feedback shuffled noise flip sparse tk. With values: "
+            "feedback=none,raw (answers score text best worst untried), noise=0.1,0.4@feedback (x sd of the scores; "
+            "@selection @feedback @both), flip=0.1, sparse=0.5,1, tk=1,2,4,8 (rounds x width; alone: --proposals)."
+        ),
     ] = "",
     abstain_below: Annotated[
         float | None,
