@@ -10,6 +10,9 @@ import pytest
 
 from veriloop.graphs.record import journal_in
 
+NO_DATA = "no benchmark data"
+"""What a skip may say in CI too: the data are not in the repository, for their licences."""
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -36,7 +39,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a CI run that skipped anything."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = reporter.stats.get("skipped", []) if reporter else []
+    skipped = [r for r in reporter.stats.get("skipped", []) if NO_DATA not in str(r.longrepr)] if reporter else []
     if os.environ.get("CI") and skipped and exitstatus == 0:
         reporter.write_line(f"{len(skipped)} skipped: in CI a skip is a failure", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

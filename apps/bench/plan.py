@@ -25,6 +25,8 @@ VERSION = 1
 BLOCK = 1 << 20
 WHOLE = 64 << 20
 """Bytes up to which a database counts with all of its content; of a larger one, begin, end and size count."""
+STARTED = ("results.jsonl", "journals", "tuning/results.jsonl", "tuning/journals")
+"""What is in a folder once anything has been run."""
 
 Plan = dict[str, Any]
 
@@ -81,6 +83,7 @@ def plain_arm(arm: Arm) -> Mapping[str, Any]:
         "parameters": encode(dict(arm.parameters), dict[str, Any]),
         "verify": arm.verify,
         "change": arm.change,
+        "base": arm.base,
         "temperature": arm.temperature,
     }
 
@@ -131,7 +134,7 @@ def agreed(folder: Path, plan: Plan) -> Plan:
 
     Raises ``UsageError`` naming what differs when another command was begun there.
     """
-    there, begun = read(folder), any((folder / name).exists() for name in ("results.jsonl", "journals", "tuning"))
+    there, begun = read(folder), any((folder / name).exists() for name in STARTED)
     if there is None and begun:
         raise UsageError(f"{folder} has results without a plan: give another --out")
     if there is None or not begun:
