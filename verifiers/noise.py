@@ -115,8 +115,9 @@ class Noisy(_Around):
 
 @dataclass(frozen=True)
 class Flipped(_Around):
-    """With probability ``p`` a passed answer is failed and a failed one passed, and its score R becomes 1 - R. The
-    messages stay."""
+    """With probability ``p`` a passed answer is failed, with score 0, and a failed one passed, with score 1: R of a
+    pass/fail reward becomes 1 - R. (1 - R of a finer score would lower that of a wrong answer which got above a half.)
+    The others keep their score, and all messages stay."""
 
     p: float = 0.1
 
@@ -133,7 +134,8 @@ class Flipped(_Around):
         """The verdict or its opposite."""
         if rng.random() >= self.p:
             return replace(verdict, score=score)
-        return replace(verdict, outcome=FLIPS[verdict.outcome], score=1.0 - score)
+        outcome = FLIPS[verdict.outcome]
+        return replace(verdict, outcome=outcome, score=float(outcome == "passed"))
 
 
 @dataclass(frozen=True)
