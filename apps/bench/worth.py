@@ -82,9 +82,9 @@ def worth_of(rates: Rates, cost: float = 1.0, longest: int = LONGEST) -> Worth:
     right, wrong = np.cumsum(first_good), np.cumsum(first_bad)
     gain = right - cost * wrong
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(passes > 0, good / passes, 0.0)
+        share, rest = np.where(passes > 0, good / passes, 0.0), np.where(passes > 0, bad / passes, 0.0)
         sure = first_good / (first_good + first_bad)
-    ceiling, wrong_ceiling = float(mass @ share), float(mass @ np.where(passes > 0, bad / passes, 0.0))
+    ceiling, wrong_ceiling = float(mass @ share), float(mass @ rest)
     return Worth(right, wrong, 1.0 - right - wrong, gain, sure, ceiling, wrong_ceiling, _best(gain))
 
 

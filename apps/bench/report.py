@@ -1,0 +1,261 @@
+"""The report of a benchmark run: one static HTML file that needs no server and no network."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from veriloop.apps.bench import plots, shown, stats
+from veriloop.apps.bench.measured import Measured, measured
+from veriloop.apps.bench.packed import packed
+from veriloop.apps.bench.worth import SHOWN, Rates, worth, worth_of
+
+Data = dict[str, Any]
+BOOT = (
+    'VeriloopViewer.open(document.getElementById("viewer"), document.getElementById("viewer-data").textContent)'
+    '.catch((error) => { document.getElementById("viewer").textContent = "The data cannot be unpacked: " + error; });'
+)
+
+
+def write(out: Path, cost: float = 1.0) -> Path:
+    """Writes ``out``/report.html from what the run left, and returns its path. ``cost`` is what a wrong answer costs,
+    where a right one gains 1 (see ``worth``). Without matplotlib the page says how to get its plots.
+
+    Raises ``UsageError`` when no run is there.
+    """
+    text = page(measured(out), cost)
+    path, partial = out / "report.html", out / ".report.html.part"
+    partial.write_text(text, encoding="utf-8")
+    return partial.replace(path)
+
+
+def page(run: Measured, cost: float = 1.0) -> str:
+    """The page's text: the same for the same data."""
+    draws = plots.installed()
+    look = _Look(run, draws)
+    style, viewer = _own("viewer.css") + _own("report.css"), _own("viewer.js")
+    values: Data = {
+        "plan": run.plan,
+        "metrics": run.metrics,
+        "main": run.metrics[0],
+        "style": _ours(style),
+        "viewer": _ours(viewer),
+        "boot": _ours(BOOT),
+        "script_hashes": _ours(" ".join(_hash(text) for text in (viewer, BOOT))),
+        "data": packed(run, look.colours),
+        "plots": draws,
+        **_head(run),
+        **_results(run, look),
+        **_differences(run),
+        **_curves(run, look),
+        "verifiers": _verifiers(run, draws),
+        "worths": [_worth(entry, draws) for entry in worth(run, cost)],
+        "tuning": _tuning(run.plan),
+    }
+    return _template().render(**values, sections=_sections(values))
+
+
+def _ours(text: str) -> Any:
+    """Text that enters the page as it is: our own style, scripts and plots, never what users or models wrote."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _own(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")
+
+
+def _hash(script: str) -> str:
+    """A script as the page's content policy names it: only these run, whatever else got in."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    made: Any = Environment
+    environment = made(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    names = ("percent", "points", "signed", "span", "side", "chance", "plain", "amount", "money", "counted")
+    environment.filters |= {name: getattr(shown, name) for name in names}
+    return environment.from_string(_own("report.jinja"))
+
+
+class _Look:
+    """Each arm's colour and kind."""
+
+    def __init__(self, run: Measured, draws: bool) -> None:
+        self.draws = draws
+        self.colours = shown.colours(run.arms)
+
+    def line(self, curve: Data, points: Sequence[Data], label: str = "", dashed: bool = False) -> Data:
+        """A line of a plot, with what its key says."""
+        name = label or curve["label"]
+        return {"label": name, "points": points, "colour": self.colours[curve["label"]], "dashed": dashed}
+
+
+def _head(run: Measured) -> Data:
+    plan = run.plan
+    count = plan["tasks"] if isinstance(plan.get("tasks"), int) else len(run.tasks)
+    seeds = plan["seeds"] if isinstance(plan.get("seeds"), list) else list(run.seeds)
+    made = " · ".join(filter(None, [f"veriloop {plan.get('veriloop', '')}".strip(), plan.get("commit")]))
+    return {
+        "facts": shown.facts(plan, count, seeds),
+        "command": shown.command_of(plan),
+        "task_count": count,
+        "seed_count": len(seeds),
+        "cells": len(run.rows),
+        "expected": len(plan["arms"]) * count * len(seeds),
+        "provenance": f"Made by {made}.",
+    }
+
+
+def _results(run: Measured, look: _Look) -> Data:
+    arms = stats.summary(run)
+    for arm in arms:
+        warm = "" if arm["temperature"] is None else f"temperature {arm['temperature']:g}"
+        verify = "no verifier" if arm["verify"] == "none" else arm["verify"]
+        arm["sub"] = " · ".join(filter(None, [verify, warm]))
+        arm["colour"], arm["head"] = look.colours[arm["label"]], shown.head_of(arm["label"])
+    most = max((int(k) for arm in arms for k in arm["pass_at"]), default=0)
+    groups = [
+        ("", [arm for arm in arms if not arm["oracle"] and not arm["change"]]),
+        ("Ablations", [arm for arm in arms if arm["change"] and not arm["oracle"]]),
+        ("Told by an oracle: ceilings, no methods", [arm for arm in arms if arm["oracle"]]),
+    ]
+    return {
+        "arms": arms,
+        "arm_groups": [(name, rows) for name, rows in groups if rows],
+        "ks": [str(k) for k in sorted({1, most}) if most],
+        "any_error": any(arm["errors"] for arm in arms),
+        "any_abstained": any(arm["abstained"] for arm in arms),
+    }
+
+
+def _differences(run: Measured) -> Data:
+    pairs = stats.comparisons(run)
+    strategies = {arm.label: arm.strategy for arm in run.arms}
+    for pair in pairs:
+        pair["main"] = pair["metrics"][run.metrics[0]]
+        pair["claimed"] = strategies[pair["arm"]] == "iad" and strategies[pair["base"]] == "best_of_n"
+    pairs.sort(key=lambda pair: (pair["oracle"], not pair["claimed"]))
+    methods = [pair for pair in pairs if pair["kind"] == "strategy"]
+    claimed = any(pair["claimed"] for pair in methods)
+    both = [pair["main"][kind] for pair in pairs for kind in ("proposals", "tokens")]
+    return {
+        "strategy_pairs": methods,
+        "ablations": [pair for pair in pairs if pair["kind"] == "ablation"],
+        "cards": [pair for pair in methods if pair["claimed"]][:4] or methods[:2],
+        "claimed": claimed,
+        "axis": shown.Axis.of(both, (3, 10) if claimed else ()),
+    }
+
+
+def _curves(run: Measured, look: _Look) -> Data:
+    main = run.metrics[0]
+    found = [{**curve, **curve["metrics"][main]} for curve in stats.curves(run) if not curve["change"]]
+    methods = [curve for curve in found if not curve["oracle"]]
+    oracles = [curve for curve in found if curve["oracle"]]
+    groups = [_group("", "", methods, look, main)] if methods else []
+    told = {shown.head_of(curve["label"]) for curve in oracles}
+    judged = [curve for curve in methods if curve["verify"] != "none" and len(curve["ceiling"]) > 1]
+    ceilings = [curve for curve in judged if shown.head_of(curve["label"]) not in told]
+    if oracles or ceilings:
+        about = "What could be had if somebody who knows the right answer chose. No method can be compared with these."
+        groups.append(_group("Ceilings, with an oracle", about, oracles, look, main, ceilings))
+    return {
+        "curve_plots": groups,
+        "curve_rows": [{**curve, "points": curve["proposals"]} for curve in found],
+        "most": max((len(curve["proposals"]) for curve in found), default=1),
+    }
+
+
+def _group(title: str, about: str, curves: list[Data], look: _Look, main: str, ceilings: Sequence[Data] = ()) -> Data:
+    """Two plots that share their lines: over proposals and over total tokens."""
+    oracle = bool(title)
+    lines = {
+        over: [look.line(curve, curve[over], dashed=oracle) for curve in curves] for over in ("proposals", "tokens")
+    }
+    any_right = [
+        look.line(c, c["ceiling"], f"oracle over {c['label']}: any of the first k right", True) for c in ceilings
+    ]
+    lines["proposals"] += any_right
+    figures: list[tuple[str, Any]] = []
+    for over, words in (("proposals", "proposals"), ("tokens", "total tokens")):
+        if look.draws and any(line["points"] for line in lines[over]):
+            name = f"{main} accuracy over {words}" + (" (oracle)" if oracle else "")
+            figures.append((name, _ours(plots.curves(lines[over], over, name))))
+    return {"title": title, "about": about, "lines": lines["proposals"], "figures": figures}
+
+
+def _verifiers(run: Measured, draws: bool) -> list[Data]:
+    entries = stats.calibration(run)
+    verdicts = {entry["verify"]: entry["bins"] for entry in entries if not entry["criterion"]}
+    return [_verifier(e, draws, bool(e["criterion"]) and e["bins"] == verdicts[e["verify"]]) for e in entries]
+
+
+def _verifier(entry: Data, draws: bool, again: bool) -> Data:
+    """``again``: its scores are those of the verdict, drawn already."""
+    name = entry["verify"] + (f": {entry['criterion']}" if entry["criterion"] else "")
+    label = f"Reliability of {name}: share right by score"
+    drawn = plots.reliability(entry, label) if draws and entry["bins"] and not entry["oracle"] and not again else ""
+    return {**entry, "name": name, "svg": _ours(drawn)}
+
+
+def _worth(entry: Data, draws: bool) -> Data:
+    rates = {name: entry["rates"][name] for name in ("a", "b", "true_positive", "false_positive")}
+    at = worth_of(Rates(**rates), entry["cost"], SHOWN)
+    lists = {name: getattr(at, name).tolist() for name in ("right", "wrong", "abstained", "gain")}
+    label = f"Expected right, wrong and abstained answers by number of samples, verifier {entry['verify']}"
+    drawn = plots.worth(entry, {"samples": list(range(1, SHOWN + 1)), **lists}, label) if draws else ""
+    withheld = 1.0 - entry["ceiling"]["value"] - entry["wrong_at_ceiling"]
+    return {**entry, "svg": _ours(drawn), "withheld": abs(withheld), **_said(entry)}
+
+
+def _said(entry: Data) -> Data:
+    """What the formulas come to, in words."""
+    best, rates, ceiling = entry["best"], entry["rates"], entry["ceiling"]
+    if best == 0:
+        headline = "No sample is worth its risk: abstain."
+    elif best is None:
+        headline = "More samples keep helping, beyond any budget tabled here."
+    else:
+        low, high = entry["best_low"], entry["best_high"] or "ever more"
+        inside = "" if low == high else f" (95 %: {low} to {high})"
+        headline = f"More samples help up to {best}{inside}."
+    wrong, right, alone, end = (
+        shown.percent(value)
+        for value in (rates["false_positive"], rates["true_positive"], rates["accuracy"], ceiling["value"])
+    )
+    reason = (
+        f"It passes {wrong} % of wrong answers and {right} % of right ones; a sample is right {alone} % of the time. "
+        f"However many are drawn, at most {end} % ({shown.span(ceiling)}) of the tasks end right."
+    )
+    if best:
+        reason += f" What passes only after sample {entry['sure_until']} is not worth its risk: abstain there."
+    return {"headline": headline, "reason": reason}
+
+
+def _tuning(plan: Mapping[str, Any]) -> Data | None:
+    found = plan.get("tuning")
+    return dict(found) if found and found.get("arms") else None
+
+
+def _sections(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    every = [
+        ("short", "In short", "cards"),
+        ("results", "Results", ""),
+        ("differences", "Differences", "strategy_pairs"),
+        ("curves", "Accuracy against cost", ""),
+        ("verifier", "Verifier", "verifiers"),
+        ("worth", "How many samples", "worths"),
+        ("ablations", "Ablations", "ablations"),
+        ("temperatures", "Temperatures", "tuning"),
+        ("tasks", "Task by task", ""),
+    ]
+    return [(name, title) for name, title, needs in every if not needs or values[needs]]

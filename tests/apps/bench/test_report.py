@@ -1,0 +1,237 @@
+"""The report: one file, everything in it said, nothing from outside runs, and a browser shows it without complaint."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import json
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import browser
+import pytest
+from bench_made import ABLATED, ARMS, Arm, Made
+
+from veriloop.apps.bench import plots, report, shown
+from veriloop.apps.bench.measured import measured
+from veriloop.core.errors import UsageError
+
+HOSTILE = (
+    "</script><img src=x onerror=\"document.title='owned'\"><svg onload=\"document.title='owned'\"> ${1} {{ 7 * 7 }}"
+)
+TUNING = {
+    "tasks": 6,
+    "metric": "spider",
+    "temperatures": [0.3, 0.7],
+    "arms": [
+        {
+            "label": "iad · sql+judge",
+            "tried": [{"temperature": 0.3, "right": 0.5}, {"temperature": 0.7, "right": 0.75}],
+            "chosen": 0.7,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A run with everything in it, one question hostile."""
+    made = Made([*ARMS, *ABLATED], tasks=12, questions={3: HOSTILE}, plan={"tuning": TUNING})
+    return made.write(tmp_path / "out")
+
+
+def unpacked(page: str) -> list[Any]:
+    """The data that a page holds."""
+    found = re.search(r'id="viewer-data">([A-Za-z0-9+/=]+)</script>', page)
+    assert found
+    return [json.loads(line) for line in gzip.decompress(b64decode(found[1])).decode().split("\n")]
+
+
+class Tags(HTMLParser):
+    """The names of all elements of a page, and of all their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def words(page: str) -> str:
+    """What a reader sees: no markup, no scripts, no styles."""
+    text = re.sub(r"<(script|style|svg).*?</\1>", " ", page, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def test_a_report_says_what_was_run_and_how(out: Path):
+    assert report.write(out) == out / "report.html"
+    said = words((out / "report.html").read_text())
+    command = "veriloop bench text2sql --data data/text2sql_made_up --strategies single,best_of_n,self_refine,iad"
+    assert f"{command} --verify sql+judge,oracle --proposals 8 --seeds 3" in said
+    for part in ("9 arms on 12 tasks", "Mechanism check", "embedded:sql", "0123456789abcdef", "used for scoring only"):
+        assert part in said
+    for heading in ("In short", "Differences", "Accuracy against cost", "How many samples are worth it", "Ablations"):
+        assert heading in said
+    assert "arXiv 2504.01931" in said
+    assert "Temperatures" in said
+    assert "50.0 75.0 0.7" in said
+
+
+def test_oracle_is_marked_wherever_it_occurs(out: Path):
+    page = report.page(measured(out))
+    for row in re.findall(r'<th scope="row">.*?</th>', page, re.S) + re.findall(r"<h3>.*?</h3>", page, re.S):
+        if "· oracle" in row:
+            assert 'class="chip oracle"' in row, row
+    assert "Told by an oracle: ceilings, no methods" in page
+    assert page.count("accuracy over proposals (oracle)") == 2  # the plot and its label
+
+
+def test_a_model_of_others_is_no_mechanism_check(tmp_path: Path):
+    made = Made(tasks=3, plan={"mechanism_check": False})
+    assert "Mechanism check" not in report.page(measured(made.write(tmp_path / "out")))
+
+
+def test_the_same_run_gives_the_same_bytes(out: Path):
+    assert report.page(measured(out)) == report.page(measured(out))
+
+
+def test_nothing_outside_is_asked_for_and_only_our_scripts_run(out: Path):
+    page = report.page(measured(out))
+    assert not re.search(
+        r"""(?:src|href)=["'](?!#|https?://www\.w3\.org)""", re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    )
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy
+    assert "default-src 'none'" in policy[1]
+    assert policy[1].count("sha256-") == page.count("<script>") == 2
+
+
+def test_hostile_text_is_data_and_stays_whole(out: Path):
+    page = report.page(measured(out))
+    assert HOSTILE not in page
+    assert page.count("</script>") == 3
+    assert [task["question"] for task in unpacked(page)[0]["tasks"]][3] == HOSTILE
+
+
+def test_hostile_names_are_escaped(tmp_path: Path):
+    arms = [Arm(f"best_of_n <b>{HOSTILE}", verify="sql<i>")]
+    plan = {"benchmark": HOSTILE, "models": {"proposer": HOSTILE}, "commit": HOSTILE}
+    page = report.page(measured(Made(arms, tasks=3, plan=plan).write(tmp_path / "out")))
+    tags = Tags()
+    tags.feed(page)
+    assert "img" not in tags.names
+    assert not [name for name in tags.attributes if name.startswith("on")]
+    assert page.count("</script>") == 3
+
+
+def test_every_candidate_is_in_the_page(out: Path):
+    index, *tasks = unpacked(report.page(measured(out)))
+    rows = measured(out).rows
+    assert len(tasks) == len(index["tasks"]) == 12
+    assert sum(len(cell["candidates"]) for task in tasks for cell in task) == sum(len(r["candidates"]) for r in rows)
+    assert index["tasks"][11]["errors"] == 27  # the broken task, in every arm and seed
+    one = tasks[0][0]["candidates"][0]
+    assert {"id", "answer", "outcome", "score", "findings", "right", "tokens_in", "verifying"} <= set(one)
+
+
+def test_without_matplotlib_the_page_says_how_to_get_its_plots(out: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plots, "installed", lambda: False)
+    page = report.page(measured(out))
+    assert "<svg" not in page
+    assert "Install veriloop[bench]" in words(page)
+
+
+def test_a_run_cut_short_says_so(tmp_path: Path):
+    out = Made(tasks=6).write(tmp_path / "out")
+    lines = (out / "results.jsonl").read_text().splitlines(keepends=True)
+    (out / "results.jsonl").write_text("".join(lines[:40]))
+    assert "Not finished: 40 of 108 cells have ended." in words(report.page(measured(out)))
+
+
+def test_a_single_arm_without_verifier_has_a_report_too(tmp_path: Path):
+    page = report.page(measured(Made([ARMS[0]], tasks=2, seeds=1).write(tmp_path / "out")))
+    assert "Differences" not in words(page)
+    with pytest.raises(UsageError, match="holds no benchmark run"):
+        report.write(tmp_path)
+
+
+def test_an_arm_keeps_its_strategys_colour(tmp_path: Path):
+    arms = measured(
+        Made([*ABLATED, *ARMS, Arm("iad:rounds=2 · sql", "iad", "sql")], tasks=2).write(tmp_path / "o")
+    ).arms
+    found = shown.colours(arms)
+    assert found["best_of_n · oracle"] == found["best_of_n · sql+judge"] == shown.FIXED["best_of_n"]
+    assert found["iad · oracle"] == found["iad · sql+judge"] == shown.FIXED["iad"]
+    heads = {shown.head_of(label): colour for label, colour in found.items()}
+    assert len(set(heads.values())) == len(heads)
+
+
+def test_numbers_as_a_reader_wants_them():
+    assert shown.points(-0.0612) == "−6.1"
+    assert shown.points(0.0) == "0.0"
+    assert shown.span({"low": -0.1, "high": 0.004}, of_points=True) == "−10.0 to +0.4"
+    assert shown.span({"low": 0.1, "high": 0.2}) == "10.0–20.0"
+    assert shown.side({"low": 0.01, "high": 0.2}) == "above"
+    assert shown.chance(0.00004) == "< 0.001"
+    assert [shown.amount(x) for x in (0.98, 7, 12.34, 1234.5, None)] == ["0.98", "7.0", "12.3", "1,234", "–"]
+    axis = shown.Axis.of([{"low": -0.012, "high": 0.034}], (3, 10))
+    assert (axis.low, axis.high) == (-2, 10)
+    assert axis.at(0) == pytest.approx(100 * 2 / 12, abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_large_run_stays_below_eight_megabytes(tmp_path: Path):
+    arms = [Arm(f"best_of_n · v{i}", verify=f"v{i}") for i in range(4)]
+    path = report.write(Made(arms, tasks=595).write(tmp_path / "out"))
+    assert path.stat().st_size < 8e6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.found() is None, reason="chromium is not installed (apt-get install chromium)")
+def test_a_browser_shows_it(out: Path, tmp_path: Path):
+    path = report.write(out)
+    with browser.browser(tmp_path) as page:
+        for width, dark in ((1280, False), (390, False), (390, True)):
+            page.open(path, width, dark)
+            page.wait("document.querySelector('.v-column')")
+            assert page.run("document.documentElement.scrollWidth") == width  # nothing scrolls sideways
+        assert page.run("document.querySelectorAll('.v-item').length") == 12
+        page.run("document.querySelectorAll('.v-item')[3].click()")
+        assert page.run("document.querySelector('.v-task h3').textContent") == HOSTILE
+        assert page.run("document.title") == "text2sql · veriloop bench"
+        assert page.run("document.querySelectorAll('img, .viewer svg').length") == 0
+        assert page.run("document.documentElement.scrollWidth") == 390
+        assert page.run("location.hash") == "#task=made_0003"
+        filtered(page)
+        assert page.run("VeriloopViewer.changes('SELECT a FROM t', 'SELECT a, b FROM t')") == [
+            ["same", "SELECT a"], ["ins", ", b"], ["same", " FROM t"],
+        ]  # fmt: skip
+        assert page.errors == []
+
+
+def filtered(page: browser.Page) -> None:
+    """The list follows search, filter and the arms shown."""
+
+    def enter(what: str, value: str, event: str) -> None:
+        found = f"document.querySelector('.v-tools {what}')"
+        page.run(f"{found}.value = {json.dumps(value)}; {found}.dispatchEvent(new Event('{event}'))")
+
+    def count(what: str) -> int:
+        return page.run(f"document.querySelectorAll('.{what}').length")
+
+    enter("select", "errors", "change")
+    assert count("v-item") == 1
+    page.run("document.querySelector('.v-item').click()")
+    assert "cannot be opened" in page.run("document.querySelector('.v-error').textContent")
+    enter("select", "all", "change")
+    enter("input", "CAPITAL made_0005", "input")
+    assert count("v-item") == 1
+    columns = count("v-column")
+    page.run("document.querySelector('.v-arm input:not(:checked)').click()")
+    assert count("v-column") == columns + 1
