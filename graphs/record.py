@@ -38,6 +38,11 @@ def journal_in(folder: Path) -> Journal:
     return journal
 
 
+def close_journal(folder: Path) -> None:
+    """Bring this process's journal below a data folder to the disk and let go of it; a later run opens it again."""
+    journal_in(folder.expanduser().absolute()).close()
+
+
 def open_log(
     run_id: str,
     home: Path | None,

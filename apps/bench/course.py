@@ -19,6 +19,10 @@ from veriloop.apps.bench.records import Row, key_of, unfinished
 from veriloop.apps.bench.runner import Lot, Runner, Watch
 from veriloop.apps.bench.tune import TEMPERATURES, Tuned, set_aside, trials, unmeasured
 from veriloop.core.errors import UsageError, meant
+from veriloop.graphs.record import close_journal
+
+TUNING = "tuning"
+"""The folder in a run's own that holds what tuning recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +85,13 @@ class Course:
             finally:
                 if close := getattr(self.benchmark, "close", None):
                     await close()
+                for folder in (order.out, order.out / TUNING):
+                    close_journal(folder)
         return self.plan
 
     async def _tune(self, watch: Watch) -> float:
         temperatures = tuple(self.order.temperatures) or TEMPERATURES
-        folder = self.order.out / "tuning"
+        folder = self.order.out / TUNING
         folder.mkdir(exist_ok=True)
         runner = Runner(self._lot(watch, folder))
         tried = trials(self._bases, temperatures)

@@ -4,14 +4,16 @@ the process, the next one goes on and pays for nothing twice."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from veriloop.apps.bench.arms import Arm
 from veriloop.apps.bench.benchmark import Benchmark, Item, Scores
+from veriloop.apps.bench.purse import Purse
 from veriloop.apps.bench.records import Cell, Key, Results, Row, best_so_far, key_of, said, shown, unfinished
 from veriloop.core.errors import JournalMismatch, RunFailed, UsageError, VeriloopError, told
 from veriloop.core.events import Emitter, Event, Noticed
@@ -71,8 +73,8 @@ class Whole:
 
 @dataclass(frozen=True, kw_only=True)
 class Lot:
-    """What all cells of a folder share. ``max_money`` is in US dollars, of all sittings: no cell begins once it is
-    spent (``spent`` of it elsewhere)."""
+    """What all cells of a folder share. ``max_money`` is in US dollars, for all sittings (see ``Purse``); ``spent`` of
+    it are spent elsewhere."""
 
     benchmark: Benchmark
     models: Mapping[str, str]
@@ -81,24 +83,6 @@ class Lot:
     concurrency: int = 16
     max_money: float | None = None
     spent: float = 0.0
-
-
-@dataclass
-class _Count:
-    """How it stands: what was spent before, what each ended cell cost, and how many in a row met trouble."""
-
-    before: float = 0.0
-    money: dict[Key, float | None] = field(default_factory=dict[Key, "float | None"])
-    in_a_row: int = 0
-    halt: str = ""
-
-    def take(self, row: Row) -> None:
-        self.money[key_of(row)] = row["spend"]["money"]
-        self.in_a_row = self.in_a_row + 1 if unfinished(row) else 0
-
-    @property
-    def spent(self) -> float:
-        return self.before + sum(money or 0.0 for money in self.money.values())
 
 
 Job = tuple[Item, int, Arm]
@@ -110,13 +94,15 @@ class Runner:
     def __init__(self, lot: Lot) -> None:
         self.lot = lot
         self.results = Results(lot.folder)
-        self._count = _Count(lot.spent)
+        self._purse = Purse(lot.max_money, lot.spent)
+        self._in_a_row = 0
+        self._halt = ""
         self._heard: set[str] = set()
 
     @property
     def spent(self) -> float:
         """US dollars that all ended cells took, as far as prices are known."""
-        return self._count.spent
+        return self._purse.spent
 
     async def run(
         self,
@@ -132,52 +118,60 @@ class Runner:
         Raises ``UsageError`` when an arm can run on no task, when trouble does not pass, and when the money is spent.
         """
         keys = {(arm.label, item.id, seed) for item, seed, arm in product(items, seeds, arms)}
-        ended = {key_of(row): row for row in self.results.rows() if key_of(row) in keys}
         self.lot.watch.began(stage, len(keys), arms)
-        for key, row in ended.items():
-            self._count.take(row)
+        for key, row in self._ended(keys).items():
+            self._purse.note(key, row["spend"]["money"])
             if not unfinished(row):
                 self.lot.watch.ended(row, False)
                 keys.discard(key)
-        self._count.in_a_row = 0
         if not keys:
             return
-        left = [job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) in keys]
+        left = deque(job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) in keys)
         await self._check([arm for arm in arms if any(job[2] is arm for job in left)], items)
-        jobs = iter(left)
+        await self._all(left, finish)
+        if left and not self._halt:
+            self._halt = (
+                f"${self.spent:.4f} of --max-money {self.lot.max_money:g} are spent, and the rest is too little"
+            )
+        if self._halt:
+            raise UsageError(f"{self._halt}; the same command goes on")
+
+    def _ended(self, keys: set[Key]) -> dict[Key, Row]:
+        """The last row of each of these cells, without what was said in it: there may be thousands."""
+        short = ("arm", "task", "seed", "stopped", "error", "right", "spend")
+        rows = (row for row in self.results.rows() if key_of(row) in keys)
+        return {key_of(row): {name: row[name] for name in short} for row in rows}
+
+    async def _all(self, left: deque[Job], finish: Callable[[Row], Row] | None) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.lot.concurrency, len(left))):
-                    group.create_task(self._work(jobs, finish))
+                    group.create_task(self._work(left, finish))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         finally:
             self.results.close()
-        if self._count.halt:
-            raise UsageError(self._count.halt)
 
-    async def _work(self, jobs: Iterator[Job], finish: Callable[[Row], Row] | None) -> None:
-        for item, seed, arm in jobs:
-            row: Row = (await self._cell(arm, item, seed)).row()
-            row = finish(row) if finish else row
-            self.results.append(row)
-            self._count.take(row)
-            self.lot.watch.ended(row, True)
-            if self._stop(row):
-                return
+    async def _work(self, left: deque[Job], finish: Callable[[Row], Row] | None) -> None:
+        while left and not self._halt and await self._purse.begin():
+            try:
+                if not left:
+                    return
+                item, seed, arm = left.popleft()
+                row: Row = (await self._cell(arm, item, seed)).row()
+                row = finish(row) if finish else row
+                self.results.append(row)
+                self._take(row)
+            finally:
+                self._purse.end()
 
-    def _stop(self, row: Row) -> bool:
-        """Whether no further cell may begin."""
-        count, most = self._count, self.lot.max_money
-        if count.in_a_row >= max(8, self.lot.concurrency):
-            count.halt = (
-                f"{count.in_a_row} cells in a row met trouble, the last: {row['error']}; the same command goes on"
-            )
-        elif most is not None and count.spent >= most:
-            count.halt = (
-                f"${count.spent:.4f} are spent (--max-money {most:g}); the same command with more of it goes on"
-            )
-        return bool(count.halt)
+    def _take(self, row: Row) -> None:
+        """Count a cell that has ended now. What meets trouble again and again is left."""
+        self._purse.note(key_of(row), row["spend"]["money"])
+        self.lot.watch.ended(row, True)
+        self._in_a_row = self._in_a_row + 1 if unfinished(row) else 0
+        if self._in_a_row >= max(8, self.lot.concurrency):
+            self._halt = f"{self._in_a_row} cells in a row met trouble, the last: {row['error']}"
 
     async def _cell(self, arm: Arm, item: Item, seed: int) -> Cell:
         cell = self._blank(arm, item, seed)
@@ -195,7 +189,7 @@ class Runner:
 
     async def _solve(self, arm: Arm, item: Item, seed: int, run: str) -> Result:
         return await asolve(
-            self._limited(item).task,
+            item.task,
             strategy=_whole(arm),
             model=self.lot.models,
             seed=seed,
@@ -204,13 +198,6 @@ class Runner:
             on_event=self._listen if arm.label not in self._heard else (),
             **arm.options(self.lot.benchmark, item, seed),
         )
-
-    def _limited(self, item: Item) -> Item:
-        """With a limit of money no run costs more than all may, and a model without a price is refused."""
-        if self.lot.max_money is None:
-            return item
-        limits = replace(item.task.limits, money=self.lot.max_money)
-        return replace(item, task=replace(item.task, limits=limits))
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, Noticed) and event.text not in self._heard:
@@ -266,8 +253,10 @@ class Runner:
                 raise UsageError(f"{arm.label}: {faults[-1]}") from faults[-1]
 
     async def _fault(self, arm: Arm, item: Item) -> VeriloopError | None:
+        # With a limit of money a model without a price is refused; what a run may cost depends on no other.
+        limits = replace(item.task.limits, money=self.lot.max_money) if self.lot.max_money else item.task.limits
         plan = Plan(
-            task=self._limited(item).task,
+            task=replace(item.task, limits=limits),
             strategy=_whole(arm),
             models=self.lot.models,
             **arm.options(self.lot.benchmark, item, 0),

@@ -107,6 +107,7 @@ def run(
 
 
 def _follow(course: Course, order: Order, json_: bool) -> None:
+    from veriloop.apps.bench import report
     from veriloop.apps.cli.bench_board import Board, results
     from veriloop.apps.cli.show import console
     from veriloop.apps.cli.work import at_work
@@ -114,7 +115,7 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
     out = console(quiet=json_)
     with Board(out, course.metric) as board:
         plan = at_work(course.run(board), lambda: "the same command goes on")
-    page = _page(order.out)
+    page = report.write(order.out)
     if json_:
         typer.echo(json.dumps(_plain(order, plan, page)))
     else:
@@ -122,15 +123,6 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
         out.print(f"\n{page}", style="dim")
     if board.trouble:
         raise UsageError(f"{board.trouble_line}; the same command tries them again")
-
-
-def _page(out: Path) -> Path:
-    from importlib import import_module
-
-    try:
-        return import_module("veriloop.apps.bench.report").write(out)
-    except ModuleNotFoundError:
-        return out / "results.jsonl"
 
 
 def _plain(order: Order, plan: Plan, page: Path) -> dict[str, Any]:

@@ -111,28 +111,15 @@ def results(out: Path, metric: str) -> Any:
     from veriloop.apps.bench.stats import summary
 
     arms = summary(out)
-    several = len({arm["verify"] for arm in arms}) > 1
-    shown = table(
-        "arm",
-        *(["verifier"] if several else []),
-        f"{metric} (95 %)",
-        "any",
-        "n",
-        "tokens",
-        "calls",
-        "judged",
-        "s",
-        "money",
-    )
-    for column in shown.columns[1 + several :]:
+    shown = table("arm", f"{metric} (95 %)", "any", "n", "tokens", "calls", "judged", "s", "money")
+    for column in shown.columns[1:]:
         column.justify, column.no_wrap = "right", True
     for arm in arms:
-        label, *rest = _line(arm, metric)
-        shown.add_row(label, *([arm["verify"]] if several else []), *rest)
-    about = "any: any candidate right; n: proposals; judged: verdicts; n to money: means per cell"
-    by = "" if several else f"verifier {arms[0]['verify']}; "
-    notes = [note for arm in arms if (note := _note(arm))]
-    return Group(shown, Text(f"{by}{about}", style="dim"), *(Text(note, style="yellow") for note in notes))
+        shown.add_row(*_line(arm, metric))
+    verifiers = sorted({arm["verify"] for arm in arms} - {"none"})
+    about = f"verifier: {', '.join(verifiers) or 'none'} · any: any candidate right · n: proposals · judged: verdicts"
+    notes = [Text(note, style="yellow") for arm in arms if (note := _note(arm))]
+    return Group(shown, Text(f"{about} · n to money: means per cell", style="dim"), *notes)
 
 
 def _line(arm: Any, metric: str) -> list[str]:
