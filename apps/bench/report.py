@@ -203,8 +203,9 @@ def _verifier(entry: Data, draws: bool, again: bool) -> Data:
     """``again``: its scores are those of the verdict, drawn already."""
     name = entry["verify"] + (f": {entry['criterion']}" if entry["criterion"] else "")
     label = f"Reliability of {name}: share right by score"
-    drawn = plots.reliability(entry, label) if draws and entry["bins"] and not entry["oracle"] and not again else ""
-    return {**entry, "name": name, "svg": _ours(drawn)}
+    graded = len(entry["bins"]) > 2
+    drawn = plots.reliability(entry, label) if draws and graded and not entry["oracle"] and not again else ""
+    return {**entry, "name": name, "svg": _ours(drawn), "check": bool(entry["criterion"]) and not graded}
 
 
 def _worth(entry: Data, draws: bool) -> Data:
@@ -222,6 +223,8 @@ def _said(entry: Data) -> Data:
     best, rates, ceiling = entry["best"], entry["rates"], entry["ceiling"]
     if best == 0:
         headline = "No sample is worth its risk: abstain."
+    elif best == 1:
+        headline = "More than one sample does not help."
     elif best is None:
         headline = "More samples keep helping, beyond any budget tabled here."
     else:
@@ -236,7 +239,7 @@ def _said(entry: Data) -> Data:
         f"It passes {wrong} % of wrong answers and {right} % of right ones; a sample is right {alone} % of the time. "
         f"However many are drawn, at most {end} % ({shown.span(ceiling)}) of the tasks end right."
     )
-    if best:
+    if best and best > 1:
         reason += f" What passes only after sample {entry['sure_until']} is not worth its risk: abstain there."
     return {"headline": headline, "reason": reason}
 

@@ -20,7 +20,7 @@ FIXED = {"single": 0, "best_of_n": 1, "self_refine": 2, "iad": 3}
 
 def percent(value: float | None) -> str:
     """A share in per cent, without the sign."""
-    return "–" if value is None else f"{100 * value:.1f}"
+    return "–" if value is None else f"{100 * value:.1f}".replace("-0.0", "0.0")
 
 
 def points(value: float | None) -> str:
@@ -61,16 +61,12 @@ def plain(value: float | None) -> str:
 
 
 def amount(value: float | None) -> str:
-    """A mean: few digits where it is large."""
+    """A mean: few digits where it is large, none where it has none."""
     if value is None:
         return "–"
-    return (
-        f"{value:,.0f}"
-        if value >= 100
-        else f"{value:.1f}"
-        if value >= 10 or value == round(value, 1)
-        else f"{value:.2f}"
-    )
+    if value >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def money(value: float | None) -> str:
@@ -161,7 +157,7 @@ def facts(plan: Data, tasks: int, seeds: Sequence[int]) -> list[tuple[str, str]]
     others = [f"{role}: {model}" for role, model in models.items() if role != "proposer" and model != proposer]
     verifiers = dict.fromkeys(arm["verify"] for arm in plan["arms"] if arm["verify"] != "none")
     data: Mapping[str, str] = plan.get("data") or {}
-    warm = dict.fromkeys(str(arm["temperature"]) for arm in plan["arms"] if arm.get("temperature") is not None)
+    warm = [f"{t:g}" for t in sorted({a["temperature"] for a in plan["arms"] if a.get("temperature") is not None})]
     tuned = " (chosen, see below)" if plan.get("tuning") else ""
     found = [
         ("model", " · ".join([proposer, *others])),

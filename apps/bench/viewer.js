@@ -261,7 +261,9 @@ var VeriloopViewer = (() => {
         const same = parent && parent.answer === candidate.answer ? ": the same" : "";
         box.append(make("p", { class: "v-cost", text: `refines ${candidate.parents.join(", ")}${same}` }));
       }
-      const findings = candidate.findings.filter((f) => f.message || f.score !== null);
+      const met = candidate.findings.filter((f) => !f.message && f.score === 1).map((f) => f.criterion);
+      const findings = candidate.findings.filter((f) => f.message || (f.score !== null && f.score !== 1));
+      if (met.length) box.append(make("p", { class: "v-cost", text: `met: ${met.join(", ")}` }));
       if (findings.length) {
         box.append(make("ul", { class: "v-findings" }, ...findings.map((f) => make("li", {},
           make("b", { text: f.criterion }), f.score === null ? "" : ` ${f.score.toFixed(2)}`, f.message ? ` ${f.message}` : ""))));

@@ -174,12 +174,12 @@ def test_an_arm_keeps_its_strategys_colour(tmp_path: Path):
 
 def test_numbers_as_a_reader_wants_them():
     assert shown.points(-0.0612) == "−6.1"
-    assert shown.points(0.0) == "0.0"
+    assert shown.points(0.0) == shown.percent(-1e-9) == "0.0"
     assert shown.span({"low": -0.1, "high": 0.004}, of_points=True) == "−10.0 to +0.4"
     assert shown.span({"low": 0.1, "high": 0.2}) == "10.0–20.0"
     assert shown.side({"low": 0.01, "high": 0.2}) == "above"
     assert shown.chance(0.00004) == "< 0.001"
-    assert [shown.amount(x) for x in (0.98, 7, 12.34, 1234.5, None)] == ["0.98", "7.0", "12.3", "1,234", "–"]
+    assert [shown.amount(x) for x in (0.98, 7, 12.34, 1234.5, None)] == ["0.98", "7", "12.3", "1,234", "–"]
     axis = shown.Axis.of([{"low": -0.012, "high": 0.034}], (3, 10))
     assert (axis.low, axis.high) == (-2, 10)
     assert axis.at(0) == pytest.approx(100 * 2 / 12, abs=0.01)
