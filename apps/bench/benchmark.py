@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from veriloop.core.errors import UsageError
+from veriloop.core.errors import UsageError, VeriloopError, told
 from veriloop.core.protocols import Context, Verifier
 from veriloop.core.registry import resolve
 from veriloop.core.search import Candidate, Finding, Verdict
@@ -40,8 +40,9 @@ class Benchmark(Protocol):
     ``UsageError`` when it holds no such data. ``score`` raises an error for a task whose own gold is broken: it then
     counts as wrong for every arm, and the rest goes on.
 
-    A benchmark may also have ``name``, ``oracle(item)``, a verifier named ``oracle`` for ceilings (without it, what
-    the main metric says), and ``async close()``.
+    A benchmark may also have ``name``; ``async ready(item)``, which raises such an error before anything is paid for
+    the task; ``oracle(item)``, a verifier named ``oracle`` for ceilings (without it, what its first metric says); and
+    ``async close()``.
     """
 
     @property
@@ -55,26 +56,27 @@ class Benchmark(Protocol):
     async def score(self, item: Item, candidates: Sequence[Candidate]) -> list[Scores]: ...
 
 
-def make(name: str) -> Benchmark:
+def make(wanted: str | Benchmark) -> Benchmark:
     """The benchmark that a name stands for: a known one, an entry point ``veriloop.benchmark``, or an import path.
 
     Raises ``UsageError`` when it stands for none.
     """
-    found = resolve("benchmark", name, KNOWN)
+    found: Any = resolve("benchmark", wanted, KNOWN) if isinstance(wanted, str) else wanted
     try:
         made: Any = found() if isinstance(found, type) else found
     except TypeError as error:
-        raise UsageError(f"benchmark {name!r} cannot be made by name alone: {error}") from error
+        raise UsageError(f"benchmark {wanted!r} cannot be made by name alone: {error}") from error
     if not isinstance(made, Benchmark):
-        raise UsageError(f"{name!r} is no benchmark: it needs verify, metrics, load and an async score")
+        raise UsageError(f"{wanted!r} is no benchmark: it needs verify, metrics, load and an async score")
     if not made.metrics:
-        raise UsageError(f"benchmark {name!r} names no metric")
+        raise UsageError(f"benchmark {wanted!r} names no metric")
     return made
 
 
-def name_of(benchmark: Benchmark, asked: str) -> str:
+def name_of(benchmark: Benchmark, asked: str | Benchmark) -> str:
     """What a report calls it."""
-    return getattr(benchmark, "name", "") or asked
+    own: str = getattr(benchmark, "name", "")
+    return own or (asked if isinstance(asked, str) else type(benchmark).__qualname__)
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,13 @@ class ByScore:
     name: str = "oracle"
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
-        """Passed when the candidate is right. The feedback never quotes gold."""
-        (scores,) = await self.benchmark.score(self.item, [candidate])
+        """Passed when the candidate is right; the feedback never quotes gold. ``UsageError``: the task is broken."""
+        try:
+            (scores,) = await self.benchmark.score(self.item, [candidate])
+        except VeriloopError:
+            raise
+        except Exception as error:  # else it would look like trouble around the candidate, which may pass
+            raise UsageError(told(error)) from error
         score = float(scores[self.benchmark.metrics[0]])
         message = "It is right." if score >= 1 else "It is not right."
         return Verdict("passed" if score >= 1 else "failed", score, (Finding("oracle", score, message),), self.name)

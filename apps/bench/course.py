@@ -16,7 +16,7 @@ from veriloop.apps.bench.arms import Arm, Wanted, arms_of
 from veriloop.apps.bench.benchmark import Benchmark, Item, make, name_of
 from veriloop.apps.bench.plan import Asked, Plan
 from veriloop.apps.bench.records import Row, key_of, unfinished
-from veriloop.apps.bench.runner import Lot, Runner, Watch
+from veriloop.apps.bench.runner import Lot, Quiet, Runner, Watch
 from veriloop.apps.bench.tune import TEMPERATURES, Tuned, set_aside, trials, unmeasured
 from veriloop.core.errors import UsageError, meant
 from veriloop.graphs.record import close_journal
@@ -27,9 +27,10 @@ TUNING = "tuning"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A command: see ``veriloop bench --help``. ``tune`` is a share of the tasks, ``tune_on`` another data folder."""
+    """A command: see ``veriloop bench --help``. ``benchmark`` is a name or an object, ``tune`` a share of the tasks,
+    ``tune_on`` another data folder."""
 
-    name: str
+    benchmark: str | Benchmark
     data: Path
     out: Path
     strategies: Sequence[str]
@@ -55,7 +56,7 @@ class Course:
     def __init__(self, order: Order) -> None:
         self.order = order
         _refuse(order)
-        self.benchmark: Benchmark = make(order.name)
+        self.benchmark: Benchmark = make(order.benchmark)
         self.metric = _metric(self.benchmark, order.metric)
         everything = self.benchmark.load(order.data)
         if not everything:
@@ -73,10 +74,10 @@ class Course:
         bases = [self.tuned.chosen(arm) for arm in self._bases] if self.tuned else self._bases
         return [*bases, *(ablated(bases, self.order.ablate) if self.order.ablate else ())]
 
-    async def run(self, watch: Watch) -> Plan:
+    async def run(self, watch: Watch | None = None) -> Plan:
         """From where it stands to the end; returns the plan as it is then. Raises ``UsageError``: another command was
         begun in the folder, or it cannot go on now."""
-        order = self.order
+        order, watch = self.order, watch or Quiet()
         with plans.claimed(order.out):
             self.plan = plans.agreed(order.out, self.plan)
             try:
@@ -157,7 +158,7 @@ class Course:
         order = self.order
         tune = "" if order.tune is None else f"{order.tune:g}"
         return Asked(
-            benchmark=name_of(self.benchmark, order.name),
+            benchmark=name_of(self.benchmark, order.benchmark),
             data=plans.content(self.items),
             strategies=list(order.strategies),
             verify=list(verify),

@@ -45,6 +45,19 @@ class Watch(Protocol):
         ...
 
 
+class Quiet:
+    """Nobody is told."""
+
+    def began(self, stage: str, total: int, arms: Sequence[Arm]) -> None:
+        """Nothing."""
+
+    def ended(self, row: Row, fresh: bool) -> None:
+        """Nothing."""
+
+    def notice(self, text: str) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True)
 class Whole:
     """A policy whose rounds always end as a whole. A round that is closed early counts whoever was the fastest, so the

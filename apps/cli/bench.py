@@ -84,7 +84,7 @@ def run(
     from veriloop.apps.bench.course import Course, Order
 
     order = Order(
-        name=name,
+        benchmark=name,
         data=data,
         out=out,
         strategies=_words(strategies),
