@@ -27,11 +27,11 @@ bench: .venv/dev  ## Measure what the framework costs, and how it stands a storm
 bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql_geoquery.
 	$(BIN)/python scripts/embedded_sql/measure.py --data $(DATA)/text2sql_geoquery
 
-train-embedded: .venv/dev  ## Train embedded:sql anew (about an hour on one core).
-	OMP_NUM_THREADS=1 $(BIN)/python scripts/embedded_sql/train.py
+train-embedded: .venv/dev  ## Train embedded:sql anew (under two hours on two cores).
+	$(BIN)/python scripts/embedded_sql/recipe.py --work .training
 
 clean:  ## Remove what the other targets made.
-	rm -rf .venv build dist *.egg-info .ruff_cache .hypothesis atlas.sqlite
+	rm -rf .venv build dist *.egg-info .ruff_cache .hypothesis .training atlas.sqlite
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
 from .exclusion import Excluded, Probabilities, probabilities
 from .reading import Attempt
+from .threads import one_thread
 from .vocabulary import Opening, Transcript, Vocabulary
 
 REMEMBERED = 64
@@ -25,7 +26,8 @@ REMEMBERED = 64
 @dataclass(frozen=True, slots=True)
 class Job:
     """One sample to write: the question, the exact SQL to continue, the earlier attempts that the prompt tells of, the
-    SQL that is not to be written again, and how to sample.
+    SQL that is not to be written again, and how to sample. With ``judged`` it is not to write, but to say whether that
+    attempt is right.
 
     Temperature 0 is greedy. The same job always gives the same text, whatever else is decoded with it.
     """
@@ -34,6 +36,7 @@ class Job:
     prefix: str = ""
     attempts: tuple[Attempt, ...] = ()
     never: tuple[str, ...] = ()
+    judged: Attempt | None = None
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 160
@@ -116,6 +119,12 @@ class _Ticket:
     texts: list[Text | None]
     cancelled: bool = False
 
+    def put(self, place: int, text: Text) -> None:
+        """Takes in a finished text; the last one settles the call."""
+        self.texts[place] = text
+        if all(each is not None for each in self.texts):
+            self.settle()
+
     def settle(self, error: BaseException | None = None) -> None:
         """Hands the texts, or an error, to the waiting task."""
 
@@ -190,12 +199,18 @@ class Engine:
 
     async def judge(self, question: str, attempt: Attempt) -> tuple[float, int]:
         """The probability that an attempt answers a question, and how many tokens were read for it."""
-        ids = self.vocabulary.judged(question, attempt)
+        (verdict,) = await self.generate([Job(question, judged=attempt)])
+        return math.exp(verdict.logprob), verdict.prompt_tokens
+
+    def verdict(self, job: Job) -> Text:
+        """What ``judge`` asks for: a text of one token, the verdict, with the log-probability of *right*."""
+        assert job.judged is not None
+        ids = self.vocabulary.judged(job.prompt, job.judged)
         if len(ids) > self.decoder.limit:
             raise ValueError(f"too long to judge: {len(ids)} tokens, {self.decoder.limit} at most")
-        logits = (await asyncio.to_thread(self.decoder.follow, ids, len(ids) - 1))[0]
-        odds = float(logits[self.vocabulary.no]) - float(logits[self.vocabulary.yes])
-        return 1 / (1 + math.exp(min(odds, 700.0))), len(ids)
+        logits = self.decoder.follow(ids, len(ids) - 1)[0].astype(np.float64)
+        right = -float(np.logaddexp(0.0, logits[self.vocabulary.no] - logits[self.vocabulary.yes]))
+        return Text("", right, (right,), ("",), len(ids), 1, "stop")
 
     def _work(self) -> None:
         while True:
@@ -206,7 +221,8 @@ class Engine:
                 self._tickets.clear()
             self.batches += 1
             try:
-                _Batch(self, tickets).run()
+                with one_thread():
+                    _Batch(self, tickets).run()
             except Exception as error:
                 for ticket in tickets:
                     ticket.settle(error)
@@ -247,12 +263,19 @@ class _Batch:
         for ticket in tickets:
             for place, job in enumerate(ticket.jobs):
                 try:
-                    row = self._row(ticket, place, job)
+                    self._take(ticket, place, job)
                 except ValueError as error:
                     ticket.cancelled = True
                     ticket.settle(error)
                     break
-                self.waiting.setdefault(row.capacity, deque()).append(row)
+
+    def _take(self, ticket: _Ticket, place: int, job: Job) -> None:
+        """Judges at once; what is to be written waits for a place."""
+        if job.judged is not None:
+            ticket.put(place, self.engine.verdict(job))
+            return
+        row = self._row(ticket, place, job)
+        self.waiting.setdefault(row.capacity, deque()).append(row)
 
     def _row(self, ticket: _Ticket, place: int, job: Job) -> _Row:
         opening = self.engine.vocabulary.opening(job.prompt, job.prefix, job.attempts)
@@ -314,7 +337,4 @@ class _Batch:
             return
         rows[index] = None
         block.clear(index)
-        ticket = row.ticket
-        ticket.texts[row.place] = row.result()
-        if all(text is not None for text in ticket.texts):
-            ticket.settle()
+        row.ticket.put(row.place, row.result())
