@@ -10,12 +10,13 @@ from .common import best, perfect, positive, samplable
 
 @dataclass(frozen=True)
 class BestOfN:
-    """``n`` independent proposals in one round. With ``early_stop`` a full score cancels the rest."""
+    """``n`` independent proposals in one round. With ``early_stop`` a score of ``stop_at`` cancels the rest."""
 
     n: int = 8
     temperature: float = 0.7
     max_tokens: int = 1024
     early_stop: bool = True
+    stop_at: float = 1.0
 
     def __post_init__(self) -> None:
         positive(n=self.n)
@@ -37,4 +38,4 @@ class BestOfN:
 
     def enough(self, search: Search) -> bool:
         """Whether a candidate has the full score."""
-        return self.early_stop and perfect(best(search.candidates))
+        return self.early_stop and perfect(best(search.candidates), self.stop_at)

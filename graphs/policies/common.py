@@ -37,6 +37,6 @@ def worst(candidates: Sequence[Candidate]) -> Candidate | None:
     return min(judged, key=lambda c: c.score, default=None)
 
 
-def perfect(candidate: Candidate | None) -> bool:
-    """Whether nothing can score higher: passed with the full score."""
-    return candidate is not None and candidate.verdict.outcome == "passed" and candidate.score >= 1.0
+def perfect(candidate: Candidate | None, score: float = 1.0) -> bool:
+    """Whether nothing better need be sought: passed with the full score, or with the one that is enough."""
+    return candidate is not None and candidate.verdict.outcome == "passed" and candidate.score >= score

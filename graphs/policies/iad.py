@@ -31,7 +31,8 @@ class IAD:
     alone), or ``none`` (the same loop without answers and feedback, which isolates the luck of sampling). With
     ``tried`` (ours), and both answers shown, the others so far are listed too, without a word, so that no proposal is
     spent on one of them again. Acceptance is monotone: a new answer replaces the best only with a strictly higher
-    score. The loop stops early at a full score. Defaults are ours.
+    score. The loop stops early at a score of ``stop_at``, the full one unless a verifier never gives that (a judge).
+    Defaults are ours.
     """
 
     rounds: int = 4
@@ -42,6 +43,7 @@ class IAD:
     shown: Shown = "both"
     tried: bool = True
     early_stop: bool = True
+    stop_at: float = 1.0
 
     def __post_init__(self) -> None:
         positive(rounds=self.rounds, width=self.width)
@@ -55,7 +57,7 @@ class IAD:
     def propose(self, search: Search) -> list[Proposal]:
         """The next round, with feedback on the best and the worst of all rounds."""
         done = len({c.round for c in search.candidates})
-        if done >= self.rounds or (self.early_stop and perfect(best(search.candidates))):
+        if done >= self.rounds or (self.early_stop and perfect(best(search.candidates), self.stop_at)):
             return []
         top, bottom = best(search.candidates), worst(search.candidates)
         if top is None or bottom is None or self.feedback == "none":
@@ -110,7 +112,7 @@ class IAD:
 
     def enough(self, search: Search) -> bool:
         """Whether a candidate has the full score."""
-        return self.early_stop and perfect(best(search.candidates))
+        return self.early_stop and perfect(best(search.candidates), self.stop_at)
 
 
 def in_words(score: float) -> str:
