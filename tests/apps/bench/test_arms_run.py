@@ -43,7 +43,9 @@ def data(tmp_path: Path) -> Path:
 def run(data: Path, out: Path, **more: Any) -> dict[str, Any]:
     """A command, as a process of its own to the journal; its plan."""
     order = {"strategies": ["best_of_n", "iad:width=1"], "proposals": 4, **more}
-    course = Course(Order(name="bench_sums:Sums", data=data, out=out, models={"proposer": "bench_sums:Model"}, **order))
+    course = Course(
+        Order(benchmark="bench_sums:Sums", data=data, out=out, models={"proposer": "bench_sums:Model"}, **order)
+    )
     try:
         return asyncio.run(course.run(Quiet()))
     finally:
@@ -201,7 +203,7 @@ def test_abstaining_needs_tasks_to_learn_from(data: Path, tmp_path: Path):
 def test_set_aside_is_what_the_run_sets_aside(data: Path, tmp_path: Path):
     course = Course(
         Order(
-            name="bench_sums:Sums",
+            benchmark="bench_sums:Sums",
             data=data,
             out=tmp_path / "out",
             strategies=["single"],
