@@ -17,8 +17,8 @@ from ..tools.sql.runner import SqlResult, SqlRunner
 class Oracle:
     """Compares with ``gold``: by Spider's execution match for a database task (gold is SQL), by equality otherwise.
 
-    Its feedback never quotes gold. Of a wrong result it says how its size compares with the right one's, and whether
-    some of its rows are right: feedback as good as it gets, which no verifier without gold could give.
+    Its feedback never quotes gold. Of a wrong result it says how its size compares with the right one's, whether it
+    is of the right kind, and whether some of its rows are right: feedback that no verifier without gold could give.
     """
 
     gold: Any
@@ -60,11 +60,19 @@ def difference(gold: Rows, rows: Rows) -> str:
     if rows and gold and wide != narrow:
         return f"It has {'more' if wide > narrow else 'fewer'} columns than the right answer."
     if len(rows) != len(gold):
-        size = f"It has {'more' if len(rows) > len(gold) else 'fewer'} rows than the right answer."
+        said = [f"It has {'more' if len(rows) > len(gold) else 'fewer'} rows than the right answer."]
     else:
-        size = "It has as many rows, with other values than the right answer."
-    some = {tuple(row) for row in rows} & {tuple(row) for row in gold}
-    return f"{size} Some of its rows are right." if some else size
+        said = ["It has as many rows, with other values than the right answer."]
+    if rows and gold and _kinds(rows) != _kinds(gold):
+        said.append("It gives numbers where texts are right, or texts where numbers are.")
+    if {tuple(row) for row in rows} & {tuple(row) for row in gold}:
+        said.append("Some of its rows are right.")
+    return " ".join(said)
+
+
+def _kinds(rows: Rows) -> list[bool]:
+    """Which columns hold texts."""
+    return [isinstance(cell, str) for cell in rows[0]]
 
 
 def _runner(database: str) -> SqlRunner:

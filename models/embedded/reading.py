@@ -22,6 +22,7 @@ SAID: tuple[tuple[str, str], ...] = (
     ("narrower", r"fewer columns than the right"),
     ("longer", r"more rows than the right"),
     ("shorter", r"fewer rows than the right"),
+    ("kind", r"numbers where texts are right"),
     ("other", r"other values than the right"),
     ("part", r"Some of its rows are right"),
     ("wrong", r"It is not right"),

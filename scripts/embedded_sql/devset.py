@@ -2,7 +2,8 @@
 
     python scripts/embedded_sql/devset.py OUT --held 300
 
-OUT/questions.jsonl holds the development questions and questions of held-out templates, OUT/db/atlas.sqlite the database.
+OUT/questions.jsonl holds the development questions and questions of held-out templates, OUT/db/atlas.sqlite the
+database.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python scripts/embedded_sql/recipe.py --work DIR
 
 1. A base model on the grammar, and beside it two models on one half of its templates each.
-2. Each of the two writes on the other's half, and what it writes is verified: attempts that no one has learned by heart.
+2. Each of the two writes on the other's half, and what it writes is verified: attempts that no one learned by heart.
 3. The base model learns to revise and to judge from these, and goes on writing.
 
 Each step leaves its files in DIR, and a step whose files are there is not done again.

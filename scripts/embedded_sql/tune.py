@@ -4,7 +4,7 @@
 
 Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was
 found of them, and its SQL; a question, an attempt with its marks, and whether it is right. In many rows of the second
-and third kind a word or two of the question are missing or unknown, so that what was found has to be weighed: a model
+and third kind some words of the question are missing or unknown, so that what was found has to be weighed: a model
 that is sure of every training question would learn to overlook it.
 """
 
@@ -33,7 +33,7 @@ from veriloop.models.embedded.text import normalise
 from veriloop.models.embedded.vocabulary import Vocabulary
 
 KINDS = ("write", "revise", "judge")
-SHARES = (45, 33, 22)
+SHARES = (45, 32, 23)
 LIMIT = 300
 
 
@@ -63,7 +63,7 @@ class Rows:
         ids = [vocabulary.question, *read, vocabulary.answer]
         return Row([*ids, *vocabulary.write(sql, slots), vocabulary.end], len(ids), "write")
 
-    def revise(self, line: dict[str, Any] | None = None, kind: str = "") -> Row:
+    def revise(self, line: dict[str, Any] | None = None, kind: str = "", blurred: int = 0) -> Row:
         """A question, one to four wrong attempts, and the right SQL; ``kind`` is whose words stand beside them."""
         rng, vocabulary = self.rng, self.vocabulary
         fresh = line is None
@@ -72,8 +72,8 @@ class Rows:
         kind = kind or rng.choices(("oracle", "sql", "bare"), (50, 35, 15))[0]
         shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (40, 30, 15, 15))[0]))
         attempts = [Attempt(each["sql"], self.marks(each, kind, place)) for place, each in enumerate(shown)]
-        question = self._blurred(line) if fresh and rng.random() < 0.5 else normalise(line["question"])
-        read, slots = vocabulary.read(question)
+        blurred = rng.choices((0, 1, 2, 3, 4), (45, 20, 15, 10, 10))[0] if fresh else blurred
+        read, slots = vocabulary.read(self._blurred(line, blurred))
         told = [i for attempt in attempts for i in (vocabulary.rejected, *vocabulary.seen(attempt, slots))]
         ids = [vocabulary.question, *read, *told, vocabulary.answer]
         return Row([*ids, *vocabulary.write(line["sql"], slots), vocabulary.end], len(ids), "revise")
@@ -96,19 +96,19 @@ class Rows:
         fresh = line is None
         line = line or rng.choice(self.judged)
         if each is None:
-            counts = [try_["count"] for try_ in line["tries"]] if rng.random() < 0.7 else [1] * len(line["tries"])
+            counts = [try_["count"] for try_ in line["tries"]] if rng.random() < 0.5 else [1] * len(line["tries"])
             each = rng.choices(line["tries"], counts if any(counts) else None)[0]
-        question = self._blurred(line) if fresh and rng.random() < 0.3 else normalise(line["question"])
-        read, slots = vocabulary.read(question)
+        blurred = rng.choices((0, 1, 2), (70, 20, 10))[0] if fresh else 0
+        read, slots = vocabulary.read(self._blurred(line, blurred))
         attempt = Attempt(each["sql"], ordered(each["ran"]))
         ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
         return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
 
-    def _blurred(self, line: dict[str, Any]) -> str:
-        """The question with one or two words, but no names or numbers of the query, missing or unknown."""
+    def _blurred(self, line: dict[str, Any], count: int) -> str:
+        """The question with some words, but no names or numbers of the query, missing or unknown."""
         words = normalise(line["question"]).split()
         free = [at for at, word in enumerate(words) if word not in line["sql"] and not word.isdecimal()]
-        for at in self.rng.sample(free, min(len(free), self.rng.choice((1, 1, 2)))):
+        for at in self.rng.sample(free, min(len(free), count)):
             words[at] = "" if self.rng.random() < 0.5 else "".join(self.rng.choices("aeioubdfgklmnprst", k=6))
         return " ".join(word for word in words if word)
 
@@ -179,10 +179,12 @@ class Held:
         self.sets: dict[str, list[Row]] = {
             "write": [rows.write(e.question, e.sql) for e in islice(examples(seed + 77_777, True), 640)],
             "judge": [rows.judge(line, each) for line in lines for each in line["tries"] for _ in range(each["count"])],
+            "judge distinct": [rows.judge(line, each) for line in lines for each in line["tries"]],
         }
         hard = [line for line in lines if any(t["count"] and not t["right"] for t in line["tries"])]
         for kind in ("oracle", "sql", "none"):
             self.sets[f"revise {kind}"] = [rows.revise(line, kind) for line in hard for _ in range(3)]
+            self.sets[f"blurred {kind}"] = [rows.revise(line, kind, 3) for line in lines]
         self.yes, self.no = rows.vocabulary.yes, rows.vocabulary.no
 
     def measure(self, model: Any) -> dict[str, float]:
@@ -192,7 +194,7 @@ class Held:
         model.eval()
         with torch.no_grad():
             found = {
-                name: self._judge(model, rows) if name == "judge" else self._write(model, rows)
+                name: self._judge(model, rows) if name.startswith("judge") else self._write(model, rows)
                 for name, rows in self.sets.items()
             }
         model.train()
@@ -305,7 +307,7 @@ def tune(args: argparse.Namespace) -> None:
             running = 0.0
             log["checks"].append(entry)
             print(json.dumps(entry), flush=True)
-            worth = found["write loss"] + found["revise oracle loss"] + 0.2 * found["judge loss"]
+            worth = found["write loss"] + found["revise oracle loss"] + 0.2 * found["judge distinct loss"]
             if worth < best:
                 best = worth
                 log |= {"chosen_step": step, "seconds": entry["seconds"]}
@@ -323,8 +325,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--muon", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--muon", type=float, default=1.6e-3)
     parser.add_argument("--smoothing", type=float, default=0.05)
     parser.add_argument("--judging", type=float, default=1.0, help="the weight of verdicts in the loss")
     parser.add_argument("--every", type=int, default=500)

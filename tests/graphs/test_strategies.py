@@ -103,6 +103,7 @@ def test_a_description_holds_the_parameters_with_their_defaults():
         "shown": "both",
         "tried": True,
         "early_stop": True,
+        "stop_at": 1.0,
     }
     assert "arXiv 2504.01931" in describe("iad")["about"]
 
