@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
 from .exclusion import Excluded, Probabilities, probabilities
+from .judging import Weights, features
 from .reading import Attempt
 from .threads import one_thread
 from .vocabulary import Opening, Transcript, Vocabulary
@@ -162,9 +163,10 @@ def sample(odds: Probabilities, temperature: float, top_p: float, random: np.ran
 class Engine:
     """An embedded model that many tasks, of one event loop or of several in turn, can use at once."""
 
-    def __init__(self, decoder: Decoder, vocabulary: Vocabulary) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Vocabulary, judging: Weights | None = None) -> None:
         self.decoder = decoder
         self.vocabulary = vocabulary
+        self.judging = judging or Weights()
         self.batches = 0
         self.prefills = 0
         self.steps = 0
@@ -177,7 +179,8 @@ class Engine:
     @classmethod
     def load(cls, folder: Path | str) -> Engine:
         """Reads the weights and the tokenizer of a folder."""
-        return cls(Decoder.load(Path(folder)), Vocabulary.load(Path(folder)))
+        folder = Path(folder)
+        return cls(Decoder.load(folder), Vocabulary.load(folder), Weights.load(folder))
 
     async def generate(self, jobs: Sequence[Job]) -> list[Text]:
         """Writes one text for each job, in order."""
@@ -205,12 +208,9 @@ class Engine:
     def verdict(self, job: Job) -> Text:
         """What ``judge`` asks for: a text of one token, the verdict, with the log-probability of *right*."""
         assert job.judged is not None
-        ids = self.vocabulary.judged(job.prompt, job.judged)
-        if len(ids) > self.decoder.limit:
-            raise ValueError(f"too long to judge: {len(ids)} tokens, {self.decoder.limit} at most")
-        logits = self.decoder.follow(ids, len(ids) - 1)[0].astype(np.float64)
-        right = -float(np.logaddexp(0.0, logits[self.vocabulary.no] - logits[self.vocabulary.yes]))
-        return Text("", right, (right,), ("",), len(ids), 1, "stop")
+        values, read = features(self.decoder, self.vocabulary, job.prompt, job.judged)
+        chance = self.judging.log_chance(values)
+        return Text("", chance, (chance,), ("",), read, 1, "stop")
 
     def _work(self) -> None:
         while True:

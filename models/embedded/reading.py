@@ -13,10 +13,21 @@ from dataclasses import dataclass
 
 from ...core.messages import Message
 
+NAMED = (
+    ("city", "city_name"),
+    ("state", "state_name"),
+    ("river", "river_name"),
+    ("mountain", "mountain_name"),
+    ("lake", "lake_name"),
+    ("road", "road_name"),
+    ("highlow", "(?:highest|lowest)_point"),
+)
+"""The columns that a name may turn out to be in, when it is not in the one that was asked."""
 SAID: tuple[tuple[str, str], ...] = (
     ("error", r"does not parse|cannot be run|query fails|no SQL|not a SELECT|more than one SQL|^error: "),
     ("empty", r"gives no rows|nothing but NULL"),
     ("value", r"' is not a \S+\.\S"),
+    *((f"in {table}", rf"; it is a [^;.]*(?:\.[^;.]*)*\b{table}\.{column}\b") for table, column in NAMED),
     ("shape", r"is expected, but the query|asks for an extreme|rows are repeated|SELECT \* gives|look for a missing"),
     ("wider", r"more columns than the right"),
     ("narrower", r"fewer columns than the right"),

@@ -137,10 +137,12 @@ class Vocabulary:
         """The ids of an attempt: its SQL, and the marks of what is known of it."""
         return [*self.write(attempt.sql, slots), *(self.marks[mark] for mark in attempt.marks)]
 
-    def judged(self, prompt: str, attempt: Attempt) -> list[int]:
-        """The ids after which the next token says whether an attempt is right."""
+    def judged(self, prompt: str, attempt: Attempt) -> tuple[list[int], list[int], list[int], NDArray[np.bool_]]:
+        """The ids of a question, of an attempt's SQL, and of its marks and what asks for a verdict; and which tokens
+        no SQL can have."""
         read, slots = self.read(normalise(prompt))
-        return [self.question, *read, self.answer, *self.seen(attempt, slots), self.verdict]
+        rest = [*(self.marks[mark] for mark in attempt.marks), self.verdict]
+        return [self.question, *read, self.answer], self.write(attempt.sql, slots), rest, ~self.allowed("", slots)
 
     def opening(self, prompt: str, prefix: str, attempts: Sequence[Attempt] = ()) -> Opening:
         """The ids of a question, of earlier attempts, and of the SQL to continue.

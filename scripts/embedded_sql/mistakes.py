@@ -3,8 +3,10 @@ verifiers say of it: the attempts that embedded:sql learns to judge and to revis
 
     python scripts/embedded_sql/mistakes.py --model FOLDER --half 1 --count 20000 --seed 31 --out mistakes.jsonl
 
-A line is a question, its SQL, and its distinct attempts: their marks (what the result looks like and what the verifiers
-``sql`` and ``oracle`` say), how often they were written, and whether they are right on the demo's database.
+From half of the questions a word or two are missing or unknown: such a question can be read in several ways, and what
+was found of one reading has to lead to the next. A line is a question, its SQL, and its distinct attempts: their marks
+(what the result looks like, and what the verifiers ``sql`` and ``oracle`` say), how often they were written, and whether
+they are right on the demo's database.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -29,6 +33,7 @@ from veriloop.core.messages import ToolCall
 from veriloop.core.search import ToolRun
 from veriloop.models.embedded.engine import Engine, Job
 from veriloop.models.embedded.reading import ordered, result_marks, said_marks
+from veriloop.models.embedded.text import normalise
 from veriloop.tools.sql.match import same_result
 from veriloop.tools.sql.runner import SqlRunner
 from veriloop.tools.sql.tool import run_tool
@@ -38,11 +43,21 @@ from veriloop.verifiers.sql import SqlVerifier
 AT_ONCE = 64
 
 
+def blurred(rng: Random, question: str, sql: str, count: int) -> str:
+    """A question in plain form with some words, but no names or numbers of its query, missing or unknown."""
+    words, names = normalise(question).split(), set(" ".join(sql.split("'")[1::2]).split())
+    free = [at for at, word in enumerate(words) if word not in names and not word.isdecimal()]
+    for at in rng.sample(free, min(len(free), count)):
+        words[at] = "" if rng.random() < 0.5 else "".join(rng.choices("aeioubdfgklmnprst", k=6))
+    return " ".join(word for word in words if word)
+
+
 class Maker:
     """Writes attempts with a model, and has them verified on a database."""
 
-    def __init__(self, engine: Engine, database: Path, temperature: float) -> None:
+    def __init__(self, engine: Engine, database: Path, temperature: float, blurring: bool) -> None:
         self.engine = engine
+        self.blurring = blurring
         self.database = str(database)
         self.temperature = temperature
         self.runner = SqlRunner(database, seconds=2, workers=1)
@@ -52,6 +67,9 @@ class Maker:
         gold = await self._run(example.sql)
         if gold.error or not gold.output["rows"] or all(c is None for row in gold.output["rows"] for c in row):
             return None
+        rng = Random(seed)
+        count = rng.choice((0, 0, 1, 2)) if self.blurring else 0
+        example = replace(example, question=blurred(rng, example.question, example.sql, count))
         counts = await self._attempts(example.question, seed)
         tries = [await self._try(example, gold, sql, count) for sql, count in counts.items()]
         if example.sql not in counts:
@@ -96,7 +114,7 @@ class Maker:
 
 async def write(args: argparse.Namespace, scratch: Path) -> None:
     """Write the lines, a few dozen questions at a time."""
-    maker = Maker(Engine.load(args.model), atlas.build(scratch / "atlas.sqlite"), args.temperature)
+    maker = Maker(Engine.load(args.model), atlas.build(scratch / "atlas.sqlite"), args.temperature, not args.held)
     source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
     done = 0
     part = args.out.with_suffix(".part")

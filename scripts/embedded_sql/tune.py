@@ -4,8 +4,8 @@
 
 Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was
 found of them, and its SQL; a question, an attempt with its marks, and whether it is right. In many rows of the second
-and third kind some words of the question are missing or unknown, so that what was found has to be weighed: a model
-that is sure of every training question would learn to overlook it.
+and third kind some words of the question are missing or unknown, so that what was found has to be weighed: a model that
+is sure of every training question would learn to overlook it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from grammar import examples
 from grow import grow
+from mistakes import blurred
 from train import optimizers_of, rate, save
 
 from veriloop.models.embedded.reading import Attempt, ordered
@@ -63,7 +64,7 @@ class Rows:
         ids = [vocabulary.question, *read, vocabulary.answer]
         return Row([*ids, *vocabulary.write(sql, slots), vocabulary.end], len(ids), "write")
 
-    def revise(self, line: dict[str, Any] | None = None, kind: str = "", blurred: int = 0) -> Row:
+    def revise(self, line: dict[str, Any] | None = None, kind: str = "", count: int = 0) -> Row:
         """A question, one to four wrong attempts, and the right SQL; ``kind`` is whose words stand beside them."""
         rng, vocabulary = self.rng, self.vocabulary
         fresh = line is None
@@ -72,8 +73,8 @@ class Rows:
         kind = kind or rng.choices(("oracle", "sql", "bare"), (50, 35, 15))[0]
         shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (40, 30, 15, 15))[0]))
         attempts = [Attempt(each["sql"], self.marks(each, kind, place)) for place, each in enumerate(shown)]
-        blurred = rng.choices((0, 1, 2, 3, 4), (45, 20, 15, 10, 10))[0] if fresh else blurred
-        read, slots = vocabulary.read(self._blurred(line, blurred))
+        count = rng.choices((0, 1, 2, 3), (70, 15, 10, 5))[0] if fresh else count
+        read, slots = vocabulary.read(blurred(rng, line["question"], line["sql"], count))
         told = [i for attempt in attempts for i in (vocabulary.rejected, *vocabulary.seen(attempt, slots))]
         ids = [vocabulary.question, *read, *told, vocabulary.answer]
         return Row([*ids, *vocabulary.write(line["sql"], slots), vocabulary.end], len(ids), "revise")
@@ -98,19 +99,11 @@ class Rows:
         if each is None:
             counts = [try_["count"] for try_ in line["tries"]] if rng.random() < 0.5 else [1] * len(line["tries"])
             each = rng.choices(line["tries"], counts if any(counts) else None)[0]
-        blurred = rng.choices((0, 1, 2), (70, 20, 10))[0] if fresh else 0
-        read, slots = vocabulary.read(self._blurred(line, blurred))
+        count = rng.choices((0, 1, 2), (80, 15, 5))[0] if fresh else 0
+        read, slots = vocabulary.read(blurred(rng, line["question"], line["sql"], count))
         attempt = Attempt(each["sql"], ordered(each["ran"]))
         ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
         return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
-
-    def _blurred(self, line: dict[str, Any], count: int) -> str:
-        """The question with some words, but no names or numbers of the query, missing or unknown."""
-        words = normalise(line["question"]).split()
-        free = [at for at, word in enumerate(words) if word not in line["sql"] and not word.isdecimal()]
-        for at in self.rng.sample(free, min(len(free), count)):
-            words[at] = "" if self.rng.random() < 0.5 else "".join(self.rng.choices("aeioubdfgklmnprst", k=6))
-        return " ".join(word for word in words if word)
 
 
 def _weighted(rng: Random, tries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
