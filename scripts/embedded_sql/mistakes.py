@@ -5,8 +5,8 @@ verifiers say of it: the attempts that embedded:sql learns to judge and to revis
 
 From half of the questions a word or two are missing or unknown: such a question can be read in several ways, and what
 was found of one reading has to lead to the next. A line is a question, its SQL, and its distinct attempts: their marks
-(what the result looks like, and what the verifiers ``sql`` and ``oracle`` say), how often they were written, and whether
-they are right on the demo's database.
+(what the result looks like, and what the verifiers ``sql`` and ``oracle`` say), how often they were written, and
+whether they are right on the demo's database.
 """
 
 from __future__ import annotations

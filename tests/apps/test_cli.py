@@ -160,7 +160,7 @@ MISTAKES = {
     "almost a verifier": (["--verify", "slq"], "unknown verifier 'slq' (did you mean 'sql'?)"),
     "almost a command": (["--verify", "shel:./check.sh"], "(did you mean 'shell'?)"),
     "oracle without gold": (["--verify", "oracle"], "--gold"),
-    "no critic": (["--strategy", "self_refine"], "--model critic="),
+    "no critic": (["--strategy", "self_refine", "--model", "loose:Narrow"], "--model critic="),
     "a price nobody knows": (["--model", "loose:Model", "--max-money", "1"], "the price of loose is unknown"),
     "no such recording": (["--replay", "nope.jsonl"], "there is no recording nope.jsonl"),
     "not a recording": (["--replay", "atlas.sqlite"], "is not a recording"),
@@ -174,6 +174,9 @@ class Model:
     name = "loose"
     capabilities = Capabilities()
     async def generate(self, request): raise AssertionError("called")
+class Narrow(Model):
+    name = "narrow"
+    capabilities = Capabilities(only="sql")
 """
 
 

@@ -462,7 +462,7 @@ def test_a_candidate_whose_verifier_broke_is_the_same_after_a_resume(home) -> No
         return 0.5
 
     again = {"model": Scripted(fruit), "verify": often_broken}
-    first = vl.solve("Which?", strategy=IAD, seed=3, **again)
+    first = vl.solve("Which?", strategy=IAD, seed=5, **again)
     assert {c.verdict.outcome for c in first.candidates} == {"failed", "infra_error"}
     assert all(c.text for c in first.candidates)
     cut_after(home, "closed", 2)
