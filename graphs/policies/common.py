@@ -32,8 +32,9 @@ def best(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def worst(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The first candidate with the lowest score; one that could not be scored is not the worst."""
-    judged = [c for c in scored(candidates) if c.verdict.score is not None]
+    """The latest candidate with the lowest score (a prompt that shows the first as the best learns more from it); one
+    that could not be scored is not the worst."""
+    judged = [c for c in reversed(scored(candidates)) if c.verdict.score is not None]
     return min(judged, key=lambda c: c.score, default=None)
 
 

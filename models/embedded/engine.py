@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
-from .exclusion import Excluded, Probabilities, probabilities
+from .exclusion import FLOORS, Excluded, Probabilities, probabilities
 from .judging import Weights, features
 from .reading import Attempt
 from .threads import one_thread
@@ -82,7 +82,10 @@ class _Row:
         opening = self.transcript.opening
         mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
         odds = probabilities(logits, mask, 0.0)
-        left = self.excluded.leave(logits, self.transcript.ids, mask) if self.excluded else odds
+        if self.excluded:
+            left = self.excluded.leave(logits, self.transcript.ids, mask)
+        else:
+            left = probabilities(logits, mask, FLOORS[0])
         token = sample(left, self.job.temperature, self.job.top_p, self.random)
         logprob = float(np.log(odds[token]))
         self.logprobs.append(logprob)
@@ -146,8 +149,7 @@ class _Ticket:
 def sample(odds: Probabilities, temperature: float, top_p: float, random: np.random.Generator) -> int:
     """A token, given the probabilities at temperature 1.
 
-    The nucleus (``top_p``) is that of temperature 1, and only within it does the temperature spread: a model trained
-    with smoothed labels gives every token a little, which a high temperature would otherwise make noise of.
+    The nucleus (``top_p``) is that of temperature 1, and only within it does the temperature spread.
     """
     if temperature <= 0:
         return int(np.argmax(odds))

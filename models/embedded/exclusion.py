@@ -19,6 +19,7 @@ from .decoder import Floats
 
 Probabilities = NDArray[np.float64]
 FLOORS = (1e-3, 1e-4, 1e-5)
+"""Below the first of them, a token's probability is what smoothed labels gave it: such a token is never drawn."""
 LEAST = 1e-3
 """The weight that must be left for other texts; where less is, the next lower floor applies."""
 

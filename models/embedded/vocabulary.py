@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from .reading import MARKS, Attempt
 from .text import ANSWER, END, NO, NUMBERS, QUESTION, REJECTED, SEEN, VERDICT, WORDS, YES, normalise, restore, spaced
 
-SHOWN = 4
+SHOWN = 2
 """Earlier attempts that a prompt shows; the others are only not written again."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

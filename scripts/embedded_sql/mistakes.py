@@ -47,7 +47,7 @@ def blurred(rng: Random, question: str, sql: str, count: int) -> str:
     """A question in plain form with some words, but no names or numbers of its query, missing or unknown."""
     words, names = normalise(question).split(), set(" ".join(sql.split("'")[1::2]).split())
     free = [at for at, word in enumerate(words) if word not in names and not word.isdecimal()]
-    for at in rng.sample(free, min(len(free), count)):
+    for at in rng.sample(free, min(len(free), count, len(words) // 2)):
         words[at] = "" if rng.random() < 0.5 else "".join(rng.choices("aeioubdfgklmnprst", k=6))
     return " ".join(word for word in words if word)
 

@@ -5,6 +5,7 @@
 1. A base model on the grammar, and beside it two models on one half of its templates each.
 2. Each of the two writes on the other's half, and what it writes is verified: attempts that no one learned by heart.
 3. The base model learns to revise and to judge from these, and goes on writing.
+4. What the judge goes by is weighed on held-out templates.
 
 Each step leaves its files in DIR, and a step whose files are there is not done again.
 """
@@ -48,17 +49,18 @@ def halves(work: Path) -> None:
     for half in (0, 1):
         made = work / f"mistakes{1 - half}.jsonl"
         seed = 31 if half == 0 else 1_000_031
-        options = ("--half", 1 - half, "--count", 9000, "--seed", seed, "--out", made)
+        options = ("--half", 1 - half, "--count", 10_000, "--seed", seed, "--out", made)
         run(made, "mistakes.py", "--model", work / f"half{half}", *options)
 
 
 def tuned(work: Path, out: Path) -> None:
     """The model that writes, revises and judges."""
     held = work / "held.jsonl"
-    run(held, "mistakes.py", "--model", work / "base", "--held", "--count", 700, "--seed", 555, "--out", held)
+    run(held, "mistakes.py", "--model", work / "base", "--held", "--count", 800, "--seed", 555, "--out", held)
     found = [work / "mistakes0.jsonl", work / "mistakes1.jsonl"]
     options = ("--start", work / "base", "--held", held, "--out", out, "--mistakes", *found)
     run(work / "tuned", "tune.py", *options)
+    run(work / "judged", "judging.py", "--model", out, "--held", held)
 
 
 def main() -> None:
