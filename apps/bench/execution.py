@@ -21,6 +21,8 @@ AT_ONCE = 2
 """Queries that run at once, all databases together: results may be large."""
 REMEMBERED = 64
 """Tasks whose gold rows are kept in memory."""
+Task = tuple[str, tuple[str, ...]]
+"""A database and right queries: whatever a task is called, this is what it is scored by."""
 LARGE = 500
 """Rows from which on comparing is a thread's work."""
 
@@ -49,7 +51,7 @@ class Gold:
 
 
 @dataclass
-class _Task:
+class _Known:
     """What is known of a task: its lock, and each distinct query's match."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -64,37 +66,40 @@ class Execution:
 
     def __init__(self) -> None:
         self._runners: dict[str, SqlRunner] = {}
-        self._tasks: dict[str, _Task] = {}
-        self._golds: OrderedDict[str, list[Gold]] = OrderedDict()
+        self._tasks: dict[Task, _Known] = {}
+        self._golds: OrderedDict[Task, list[Gold]] = OrderedDict()
         self._free: asyncio.Semaphore | None = None
 
-    async def match(self, task: str, database: str, golds: Sequence[str], sql: str) -> Match:
-        """Whether ``sql`` gives what any of ``golds`` gives. ``task`` tells the task from all others.
+    async def match(self, database: str, golds: Sequence[str], sql: str) -> Match:
+        """Whether ``sql`` gives what any of ``golds`` gives.
 
         Raises ``UsageError`` when the database is missing or none of ``golds`` runs, ``ToolError`` for what is
         nobody's query's fault.
         """
-        known = self._tasks.setdefault(task, _Task())
+        task = (database, tuple(golds))
+        known = self._tasks.setdefault(task, _Known())
         async with known.lock:
             if sql not in known.known:
-                right = await self._golds_of(task, database, golds)
-                known.known[sql] = await self._compare(database, right, sql)
+                known.known[sql] = await self._compare(database, await self._golds_of(task), sql)
         return known.known[sql]
 
-    async def golds(self, task: str, database: str, golds: Sequence[str]) -> list[Gold]:
+    async def golds(self, database: str, golds: Sequence[str]) -> list[Gold]:
         """The results of ``golds``, those that run. Raises as ``match`` does."""
-        async with self._tasks.setdefault(task, _Task()).lock:
-            return await self._golds_of(task, database, golds)
+        task = (database, tuple(golds))
+        async with self._tasks.setdefault(task, _Known()).lock:
+            return await self._golds_of(task)
 
     async def close(self) -> None:
-        """End the processes that run queries."""
+        """End the processes that run queries; another event loop may use it then."""
         runners, self._runners = list(self._runners.values()), {}
+        self._tasks, self._free = {}, None  # their locks belong to this loop
         for runner in runners:
             await runner.close()
 
-    async def _golds_of(self, task: str, database: str, golds: Sequence[str]) -> list[Gold]:
+    async def _golds_of(self, task: Task) -> list[Gold]:
         found = self._golds.get(task)
         if found is None:
+            database, golds = task
             every = [await self._gold(database, sql) for sql in golds]
             found = [gold for gold in every if not _fault(gold.spider) and not _fault(gold.bird)]
             if not found:

@@ -60,7 +60,7 @@ class Text2SQL:
 
     async def ready(self, item: Item) -> None:
         """Raises ``UsageError`` when the database is missing or gold does not run."""
-        await self._execution.golds(item.id, str(item.task.database), item.gold)
+        await self._execution.golds(str(item.task.database), item.gold)
 
     async def score(self, item: Item, candidates: Sequence[Candidate]) -> list[Scores]:
         """Each candidate's query, run and compared; what is no query is wrong."""
@@ -73,7 +73,7 @@ class Text2SQL:
         sql = candidate.artifact
         if not isinstance(sql, str) or not sql.strip():
             return Match(False, False)
-        return await self._execution.match(item.id, str(item.task.database), item.gold, sql)
+        return await self._execution.match(str(item.task.database), item.gold, sql)
 
     def oracle(self, item: Item) -> Verifier:
         """The verifier ``oracle``: Spider's rule, with the library's feedback."""

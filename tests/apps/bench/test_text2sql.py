@@ -155,6 +155,30 @@ def test_each_distinct_query_of_a_task_runs_once(tmp_path: Path, monkeypatch: py
     assert sorted(ran) == ["SELECT 1", "SELECT 2", "SELECT 3", "SELECT DISTINCT 3", "SELECT name FROM fruit"]
 
 
+def test_tasks_of_one_id_are_scored_by_their_own_gold(tmp_path: Path) -> None:
+    """Two folders whose questions have no ids: tasks to tune on, and tasks that are measured."""
+    noted = [{k: v for k, v in row.items() if k != "id"} for row in rows(4)]
+    items = [Text2SQL().load(folder(tmp_path / name, part))[0] for name, part in (("a", noted[:2]), ("b", noted[2:]))]
+    assert items[0].id == items[1].id
+    right = [item.gold[0] for item in items]
+    assert scored(items, right) == [{"spider": True, "bird": True}] * 2
+    assert scored(items, right[::-1]) == [{"spider": False, "bird": False}] * 2
+
+
+def test_one_benchmark_serves_one_event_loop_after_another(tmp_path: Path) -> None:
+    benchmark = Text2SQL()
+    items = benchmark.load(folder(tmp_path, rows(12)))
+
+    async def work(number: int) -> list[list[Scores]]:
+        queries = [candidate(f"SELECT {number}")]
+        found = await asyncio.gather(*(benchmark.score(item, queries) for item in items))
+        await benchmark.close()
+        return found
+
+    for number in (1, 2):
+        assert asyncio.run(work(number)) == [[{"spider": False, "bird": False}]] * 12
+
+
 @pytest.mark.parametrize(
     ("make_item", "said"),
     [
