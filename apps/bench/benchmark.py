@@ -38,7 +38,7 @@ class Benchmark(Protocol):
     ``verify`` names the verifier that strategies listen to where the user names none; it needs no gold. ``metrics``
     names what ``score`` tells of a candidate, the main one first. ``load`` reads a folder (or a file) and raises
     ``UsageError`` when it holds no such data. ``score`` raises an error for a task whose own gold is broken: it then
-    counts as wrong for every arm, and the rest goes on.
+    counts as wrong for every arm, and the rest goes on. A ``ToolError`` is trouble that may pass: it is tried again.
 
     A benchmark may also have ``name``; ``async ready(item)``, which raises such an error before anything is paid for
     the task; ``oracle(item)``, a verifier named ``oracle`` for ceilings (without it, what its first metric says); and

@@ -15,7 +15,7 @@ from veriloop.apps.bench.arms import Arm
 from veriloop.apps.bench.benchmark import Benchmark, Item, Scores
 from veriloop.apps.bench.purse import Purse
 from veriloop.apps.bench.records import Cell, Key, Results, Row, best_so_far, key_of, said, shown, unfinished
-from veriloop.core.errors import JournalMismatch, RunFailed, UsageError, VeriloopError, told
+from veriloop.core.errors import JournalMismatch, RunFailed, ToolError, UsageError, VeriloopError, told
 from veriloop.core.events import Emitter, Event, Noticed
 from veriloop.core.journal import RunLog
 from veriloop.core.search import Candidate, Proposal, Result, Search
@@ -192,9 +192,13 @@ class Runner:
             if ready := getattr(self.lot.benchmark, "ready", None):
                 await ready(item)
             result = await self._solve(arm, item, seed, cell.run)
+            cell = replace(cell, seconds=round(result.spend.seconds, 4), spend=result.spend)  # paid, scored or not
             scores = await self.lot.benchmark.score(item, result.candidates)
             return self._filled(cell, arm, item, result, scores)
-        except (RunFailed, JournalMismatch) as error:
+        except JournalMismatch as error:
+            said = f"{_line(error).partition(';')[0]}, code or settings changed since: give another --out"
+            return replace(cell, stopped=f"error: {said}", error=said, right=self._none)
+        except (RunFailed, ToolError) as error:
             said = _line(getattr(error, "reason", error))
             return replace(cell, stopped=f"error: {said}", error=said, right=self._none)
         except Exception as error:
@@ -251,15 +255,14 @@ class Runner:
             right=right[result.best.id] if result.best else self._none,
             picks=picks,
             tokens=tokens,
-            seconds=round(result.spend.seconds, 4),
-            spend=result.spend,
             candidates=[shown(c, right[c.id]) for c in result.candidates],
             opinions=[said(opinion) for opinion in result.opinions],
         )
 
     async def _check(self, arms: Sequence[Arm], items: Sequence[Item]) -> None:
         """Refuse an arm that can run on none of some tasks of different kinds: a missing key, a model that cannot."""
-        first = list({item.group: item for item in reversed(items)}.values())[-TRIED_FIRST:]
+        by_group = list({item.group: item for item in reversed(items)}.values())[::-1]
+        first = list({item.id: item for item in (*by_group, *items)}.values())[:TRIED_FIRST]
         for arm in arms:
             faults = [fault for item in first if (fault := await self._fault(arm, item)) is not None]
             if len(faults) == len(first):
