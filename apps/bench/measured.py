@@ -38,7 +38,8 @@ class ArmCells:
     ``right`` [M, T, S] is the worth of the answer given, ``steps`` [M, T, S, N] of the one the policy would have given
     after each candidate (a run that stopped keeps its answer), ``any_right`` [M, T, S, N] of the best candidate so far
     (the ceiling that only an oracle reaches). ``tokens`` [T, S, N] is everything spent up to and with each candidate,
-    infinite behind the last. ``count`` [T, S] is the number of candidates.
+    infinite behind the last. ``count`` [T, S] is the number of candidates, ``most`` how many it may propose (none: its
+    strategy does not say).
     """
 
     label: str
@@ -47,6 +48,7 @@ class ArmCells:
     change: str
     temperature: float | None
     independent: bool
+    most: int | None
     right: Floats
     steps: Floats
     any_right: Floats
@@ -61,6 +63,11 @@ class ArmCells:
     def oracle(self) -> bool:
         """Whether its verifier knows the right answer."""
         return "oracle" in self.verify.split("+")
+
+    def first(self, proposals: int) -> Floats:
+        """The worth [M, T, S] of the answer it has after so many proposals."""
+        cut = self.steps[..., min(proposals, self.steps.shape[-1]) - 1]
+        return np.where(self.count <= proposals, self.right, cut)
 
     def after(self, budget: Floats) -> Floats:
         """The worth [M, T, S] of the answer it has when ``budget`` [T, S] total tokens are spent; 0 without one yet.
@@ -104,20 +111,22 @@ def measured(out: Path | Measured) -> Measured:
     for row in rows:
         by_arm.setdefault(row["arm"], []).append(row)
     width = max(1, *(len(row["candidates"]) for row in rows))
-    frame = _Frame(metrics, tasks, seeds, width)
+    most = {str(arm["label"]): arm.get("proposals") for arm in asked["arms"]}
+    frame = _Frame(metrics, tasks, seeds, width, most)
     arms = tuple(frame.arm(cells) for cells in by_arm.values() if cells)
     return Measured(asked, metrics, tuple(tasks), tuple(seeds), arms, rows)
 
 
 def _read(out: Path) -> tuple[Mapping[str, Any], tuple[Row, ...]]:
-    """The plan and the cells in the order they ended; of a cell that is there twice the later line."""
+    """The plan and the cells, of one that is there twice the later line; in an order that does not depend on who ended
+    first, else the bootstrap would draw other tasks."""
     found = plan.read(out)
     if found is None:
         raise UsageError(f"{out} holds no benchmark run (no plan.json): give the folder that --out named")
     rows = {records.key_of(row): row for row in records.Results(out).rows()}
     if not rows:
         raise UsageError(f"{out}: no cell has ended yet, so there is nothing to report")
-    return found, tuple(rows.values())
+    return found, tuple(sorted(rows.values(), key=lambda row: (row["task"], row["seed"])))
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,7 @@ class _Frame:
     tasks: Mapping[str, int]
     seeds: Mapping[int, int]
     width: int
+    most: Mapping[str, int | None]
 
     def arm(self, rows: list[Row]) -> ArmCells:
         shape = (len(self.tasks), len(self.seeds))
@@ -155,6 +165,7 @@ class _Frame:
             change=str(first["change"]),
             temperature=first.get("temperature"),
             independent=alone,
+            most=self.most.get(str(first["arm"])),
             **block,
             spent=spent,
             candidates=self._candidates(rows),

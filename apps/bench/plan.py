@@ -14,7 +14,7 @@ from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from veriloop.apps.bench.arms import Arm
 from veriloop.apps.bench.benchmark import Item
@@ -85,6 +85,7 @@ def plain_arm(arm: Arm) -> Mapping[str, Any]:
         "change": arm.change,
         "base": arm.base,
         "temperature": arm.temperature,
+        "proposals": getattr(arm.strategy.make(), "at_most", None),
     }
 
 
@@ -174,12 +175,19 @@ def content(items: Sequence[Item]) -> str:
     """A hash of what is asked: each task with its gold, and the databases, wherever they lie."""
     found = blake2b(digest_size=8)
     for item in items:
-        found.update(dumps([item.id, item.group, encode(replace(item.task, database=None)), repr(item.gold)]))
+        found.update(dumps([item.id, item.group, encode(replace(item.task, database=None)), _text(item.gold)]))
     for path in sorted({item.task.database for item in items if item.task.database}):
         found.update(Path(path).name.encode())
         with suppress(OSError):  # a task whose database is missing is broken, and the rest goes on
             _add(found, Path(path))
     return found.hexdigest()
+
+
+def _text(gold: Any) -> str:
+    """Gold in words that the next process finds too: a set is in order, of an object without words its kind counts."""
+    if isinstance(gold, set | frozenset):
+        return repr(sorted(map(repr, cast("set[Any]", gold))))
+    return type(gold).__qualname__ if type(gold).__repr__ is object.__repr__ else repr(gold)
 
 
 def _add(found: Any, path: Path) -> None:

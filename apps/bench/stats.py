@@ -143,10 +143,10 @@ def _points(at: Sequence[int], blocks: Sequence[Floats], weights: Floats) -> lis
 
 
 def comparisons(out: Path | Measured) -> list[Data]:
-    """Paired differences, ``arm`` minus ``base``, by metric: at equal ``proposals`` (both as they ended) and at equal
-    total ``tokens`` (for each task and seed the arm is cut to what the base used; none where the base is a single
-    sample). Each has value, interval, ``p`` (sign flips over tasks), and on how many tasks the arm is ``better`` and
-    ``worse``.
+    """Paired differences, ``arm`` minus ``base``, by metric: at equal ``proposals`` (both as they ended; where one may
+    propose more than the other, it is cut to as many) and at equal total ``tokens`` (for each task and seed the arm is
+    cut to what the base used). Against a single sample both stand as they ended, without ``tokens``. Each has value,
+    interval, ``p`` (sign flips over tasks), and on how many tasks the arm is ``better`` and ``worse``.
 
     Pairs: each arm with best_of_n under the same verifier, best_of_n with single, each ablation with its own arm.
     ``kind`` is ``strategy`` or ``ablation``."""
@@ -175,18 +175,20 @@ def _pairs(arms: Sequence[ArmCells]) -> list[tuple[ArmCells, ArmCells]]:
 
 
 def _comparable(arm: ArmCells, base: ArmCells) -> bool:
-    """Under the same verifier, or one of them works without; what an oracle helps is held against its like only, but
-    for single, which nothing can help."""
+    """Under the same verifier, or one of them works without; what an oracle helps is held against its like only."""
     return arm.verify == base.verify or (not arm.oracle and not base.oracle and "none" in (arm.verify, base.verify))
 
 
 def _comparison(run: Measured, arm: ArmCells, base: ArmCells, weights: Floats) -> Data:
-    cut = None if int(np.nanmax(base.count)) <= 1 else arm.after(spent_by(base))
+    alone = int(np.nanmax(base.count)) <= 1
+    cut = None if alone else arm.after(spent_by(base))
+    known = [each.most for each in (arm, base) if each.most is not None]
+    equal = [each.first(min(known)) if len(known) == 2 and not alone else each.right for each in (arm, base)]
     found: Data = {"arm": arm.label, "base": base.label, "verify": arm.verify, "oracle": arm.oracle or base.oracle}
     found |= {"kind": "ablation" if arm.change else "strategy", "change": arm.change, "metrics": {}}
     for m, metric in enumerate(run.metrics):
         found["metrics"][metric] = {
-            "proposals": difference(arm.right[m], base.right[m], weights),
+            "proposals": difference(equal[0][m], equal[1][m], weights),
             "tokens": None if cut is None else difference(cut[m], base.right[m], weights),
         }
     return found

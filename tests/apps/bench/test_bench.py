@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -212,6 +215,21 @@ def test_a_limit_of_money_holds_and_more_of_it_goes_on(
     assert veriloop(*asked, "--max-money", "10").status == 0
     assert len(cells(tmp_path / "out")) == 20
     assert part.items() <= cells(tmp_path / "out").items()
+
+
+def test_gold_of_any_kind_is_the_same_data_in_the_next_process() -> None:
+    code = (
+        "from veriloop import Task; from veriloop.apps.bench.benchmark import Item; from veriloop.apps.bench.plan "
+        "import content; print(content([Item('1', Task('?'), g) for g in ({*'abcdef'}, object(), ['x', 2])]))"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True
+        ).stdout
+        for seed in "12"
+    }
+    assert len(said) == 1
+    assert said != {b""}
 
 
 def test_a_limit_draws_the_same_tasks_always(veriloop, server, tmp_path: Path) -> None:

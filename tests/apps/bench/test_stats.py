@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bench_made import ABLATED, ARMS, Arm, Made
 
 from veriloop.apps.bench import stats
 from veriloop.apps.bench.measured import measured
+from veriloop.apps.bench.worth import worth
 from veriloop.core.errors import UsageError
 
 
@@ -75,6 +77,22 @@ def test_at_equal_tokens_the_arm_is_cut_to_what_best_of_n_used(tmp_path: Path):
     assert (whole["value"], whole["better"], whole["worse"]) == (0.5, 1, 0)
     assert (cut["value"], cut["better"], cut["worse"]) == (0.0, 1, 1)  # of task a only the first, wrong one fits in 30
     assert whole["p"] == 1.0  # one task that differs proves nothing
+
+
+def test_at_equal_proposals_the_arm_that_may_propose_more_is_cut(tmp_path: Path):
+    cells = [cell(BEST, "a", "01", [10, 20]), cell(IAD, "a", "0001", [1, 2, 3, 4])]
+    arms = [{"label": BEST, "proposals": 2}, {"label": IAD, "proposals": 4}]
+    (found,) = stats.comparisons(written(tmp_path / "out", cells, arms=arms))
+    assert {kind: each["value"] for kind, each in found["metrics"]["spider"].items()} == {"proposals": -1, "tokens": 0}
+
+
+def test_who_ended_first_changes_no_interval(tmp_path: Path):
+    one, other = (Made(tasks=40).write(tmp_path / name) for name in "ab")
+    lines = (other / "results.jsonl").read_text().splitlines(keepends=True)
+    random.Random(0).shuffle(lines)
+    (other / "results.jsonl").write_text("".join(lines))
+    for what in (stats.summary, stats.comparisons, stats.curves, stats.calibration, worth):
+        assert what(one) == what(other)
 
 
 def test_curves_by_hand(tmp_path: Path):
