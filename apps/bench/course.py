@@ -17,7 +17,7 @@ from veriloop.apps.bench.benchmark import Benchmark, Item, make, name_of
 from veriloop.apps.bench.plan import Asked, Plan
 from veriloop.apps.bench.records import Row, key_of, unfinished
 from veriloop.apps.bench.runner import Lot, Quiet, Runner, Watch
-from veriloop.apps.bench.tune import TEMPERATURES, Tuned, set_aside, trials, unmeasured
+from veriloop.apps.bench.tune import Tuned, set_aside, trials, unmeasured
 from veriloop.core.errors import UsageError, meant
 from veriloop.graphs.record import close_journal
 
@@ -91,7 +91,7 @@ class Course:
         return self.plan
 
     async def _tune(self, watch: Watch) -> float:
-        temperatures = tuple(self.order.temperatures) or TEMPERATURES
+        temperatures = self.order.temperatures
         folder = self.order.out / TUNING
         folder.mkdir(exist_ok=True)
         runner = Runner(self._lot(watch, folder))

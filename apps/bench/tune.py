@@ -14,7 +14,7 @@ from veriloop.core.errors import UsageError
 from veriloop.core.seeds import derive
 
 TEMPERATURES = (0.3, 0.7, 1.0)
-"""What is tried where nothing else is asked for."""
+"""What is tried where nothing else is asked for, besides each strategy's own default (that of ``single`` is 0)."""
 
 
 def set_aside(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
@@ -52,9 +52,15 @@ def _asked(item: Item) -> tuple[str, str]:
 
 
 def trials(arms: Sequence[Arm], temperatures: Sequence[float]) -> list[Arm]:
-    """Each arm at each temperature; once where it has none, or its own was given with the strategy."""
-    found = [trial for arm in arms for trial in (_trial(arm, t) for t in sorted(temperatures))]
+    """Each arm at each temperature (none given: see ``TEMPERATURES``); once where it has none, or its own was given
+    with the strategy."""
+    found = [_trial(arm, t) for arm in arms for t in _tried(arm, temperatures)]
     return list({trial.label: trial for trial in found}.values())
+
+
+def _tried(arm: Arm, temperatures: Sequence[float]) -> list[float]:
+    own = () if temperatures or arm.temperature is None else (arm.temperature,)
+    return sorted({*(temperatures or TEMPERATURES), *own})
 
 
 def _trial(arm: Arm, temperature: float) -> Arm:
@@ -65,7 +71,7 @@ def _trial(arm: Arm, temperature: float) -> Arm:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning found: ``rows`` are its records, of the trials of ``arms`` at ``temperatures``."""
+    """What tuning found: ``rows`` are its records, of the ``trials`` of ``arms`` at ``temperatures``."""
 
     arms: Sequence[Arm]
     temperatures: Sequence[float]
@@ -113,4 +119,5 @@ class Tuned:
             for arm in self.arms
         ]
         tasks = len({row["task"] for row in self.rows})
-        return {"tasks": tasks, "metric": self.metric, "temperatures": sorted(self.temperatures), "arms": arms}
+        tried = sorted({t for arm in self.arms if not arm.pinned for t in _tried(arm, self.temperatures)})
+        return {"tasks": tasks, "metric": self.metric, "temperatures": tried, "arms": arms}

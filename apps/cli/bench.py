@@ -58,7 +58,9 @@ def run(
         float | None, typer.Option(help="Choose each strategy's temperature on this share of the tasks, not measured.")
     ] = None,
     tune_on: Annotated[Path | None, typer.Option(help="Choose it on the tasks of this folder instead.")] = None,
-    temperatures: Annotated[str, typer.Option(help="What is tried: 0.3,0.7,1.0")] = "",
+    temperatures: Annotated[
+        str, typer.Option(help="What is tried. Default: 0.3,0.7,1.0 and each strategy's own.")
+    ] = "",
     ablate: Annotated[
         str,
         typer.Option(

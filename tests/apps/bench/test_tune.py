@@ -77,6 +77,16 @@ def test_every_arm_is_tried_at_every_temperature_but_one_whose_own_was_given():
     )  # type: ignore[attr-defined]
 
 
+def test_without_temperatures_each_strategy_is_tried_at_its_own_too():
+    arms = arms_of(Wanted(["single", "iad"], ["judge"]))
+    found = [(trial.strategy.name, trial.temperature) for trial in trials(arms, ())]
+    assert found == [("single", t) for t in (0.0, 0.3, 0.7, 1.0)] + [("iad", t) for t in (0.3, 0.7, 1.0)]
+    records = [row for trial in trials(arms, ()) for row in rows(trial.label, 5 if trial.temperature else 9)]
+    tuned = Tuned(arms, (), "main", records)
+    assert [tuned.chosen(arm).temperature for arm in arms] == [0.0, 0.3]
+    assert tuned.plain["temperatures"] == [0.0, 0.3, 0.7, 1.0]
+
+
 @pytest.mark.parametrize(
     ("cold", "mild", "hot", "chosen"), [(3, 6, 5, 0.7), (3, 6, 7, 1.0), (6, 6, 6, 0.3), (5, 6, 6, 0.7)]
 )
