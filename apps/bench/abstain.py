@@ -33,9 +33,12 @@ class Calibrator:
     def p(self, row: Row) -> float:
         """P that the best answer of a record is right; 0 where there is none."""
         best = _best(row)
-        if best is None:
-            return 0.0
-        return self.unscored if best["score"] is None or not self.knots else self._at(float(best["score"]))
+        return 0.0 if best is None else self.chance(best)
+
+    def chance(self, candidate: Row) -> float:
+        """P that a candidate of a record is right, were it the answer."""
+        score = candidate["score"]
+        return self.unscored if score is None or not self.knots else self._at(float(score))
 
     def _at(self, score: float) -> float:
         import numpy as np
@@ -122,6 +125,16 @@ def _logistic(scores: Floats, right: Floats) -> tuple[Floats, Floats]:
 def held_back(row: Row, calibrator: Calibrator, below: float) -> bool:
     """Whether P that its answer is right is lower than ``below``; a record without an answer abstained by itself."""
     return _best(row) is not None and calibrator.p(row) < below
+
+
+def withheld(row: Row, calibrator: Calibrator, below: float) -> Row:
+    """A record as it is when answers with a lower P than ``below`` are not given: its own, and those that it would have
+    given at a smaller budget."""
+    unlikely = {each["id"] for each in row["candidates"] if calibrator.chance(each) < below}
+    given = {**row, "picks": [None if pick in unlikely else pick for pick in row["picks"]]}
+    if not held_back(row, calibrator, below):
+        return given
+    return {**given, "abstained": True, "right": dict.fromkeys(row["right"], False)}
 
 
 class Point(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 from veriloop.apps.bench import plan as plans
 from veriloop.apps.bench.ablate import ablated
-from veriloop.apps.bench.abstain import Calibrator, held_back
+from veriloop.apps.bench.abstain import Calibrator, withheld
 from veriloop.apps.bench.arms import Arm, Wanted, arms_of
 from veriloop.apps.bench.benchmark import Benchmark, Item, make, name_of
 from veriloop.apps.bench.plan import Asked, Plan
@@ -142,15 +142,13 @@ class Course:
 
     @property
     def _finish(self) -> Callable[[Row], Row] | None:
-        """Takes back an answer that is too unlikely to be right."""
+        """Takes back answers that are too unlikely to be right."""
         below = self.order.abstain_below
         if below is None:
             return None
 
         def finish(row: Row) -> Row:
-            if row["error"] or not held_back(row, self._calibrators[row["arm"]], below):
-                return row
-            return {**row, "abstained": True, "right": dict.fromkeys(row["right"], False)}
+            return row if row["error"] else withheld(row, self._calibrators[row["arm"]], below)
 
         return finish
 

@@ -58,9 +58,9 @@ class Cell:
     """One arm on one task with one seed.
 
     ``right`` is the worth of the chosen answer by each metric; all false where it abstained or could not be run.
-    ``picks`` is the policy's choice after each candidate, in the order proposed, and ``tokens`` everything spent up to
-    and with that candidate. ``stopped`` is a run's own word, ``broken`` for a task that could not be run, or
-    ``error: …`` for trouble around it, which may pass; then ``error`` says it in a line.
+    ``picks`` is the policy's choice after each candidate, in the order proposed (none: it would have abstained), and
+    ``tokens`` everything spent up to and with that candidate. ``stopped`` is a run's own word, ``broken`` for a task
+    that could not be run, or ``error: …`` for trouble around it, which may pass; then ``error`` says it in a line.
     """
 
     task: str

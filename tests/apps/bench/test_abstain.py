@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriloop.apps.bench.abstain import FEW, Calibrator, Point, calibrate, coverage, held_back
+from veriloop.apps.bench.abstain import FEW, Calibrator, Point, calibrate, coverage, held_back, withheld
 
 scores = st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.3, 0.5, 0.7, 1.0]), st.floats(0, 1))
 answers = st.lists(st.tuples(scores, st.booleans()), min_size=1, max_size=250)
@@ -102,6 +102,14 @@ def test_an_answer_is_held_back_below_p():
     ]  # fmt: skip
     assert not held_back(SILENT, STEPS, 0.5)
     assert not held_back(row(0.0), STEPS, 0.0)
+
+
+def test_what_is_held_back_is_held_back_at_every_budget():
+    record = {**row(1.0), "picks": ["0.0", "0.0", "0.1"]}  # the other one scores 0
+    assert withheld(record, STEPS, 0.0) == record
+    assert withheld(record, STEPS, 0.5) == {**record, "picks": [None, None, "0.1"]}
+    silent = withheld(record, STEPS, 0.95)
+    assert silent == {**record, "picks": [None] * 3, "abstained": True, "right": {"main": False}}
 
 
 def test_coverage_goes_from_all_answers_to_the_surest_alone():
