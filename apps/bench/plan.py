@@ -64,6 +64,7 @@ def plan_of(asked: Asked, data: Path, arms: Sequence[Arm], items: Sequence[Item]
         "seeds": list(range(asked.seeds)),
         "models": dict(asked.models),
         "metrics": [asked.metric, *(m for m in metrics if m != asked.metric)],
+        "oracle_metric": metrics[0],
         "tasks": len(items),
         "limit": asked.limit,
         "mechanism_check": asked.models["proposer"].startswith("embedded:"),

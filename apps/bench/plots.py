@@ -75,6 +75,21 @@ def _budgets(axes: Any, over: str, at: Sequence[float]) -> None:
     axes.set_xlabel("total tokens per task (log scale)")
 
 
+def coverage(lines: Sequence[Data], label: str) -> str:
+    """Accuracy of the answers that are given over the share of tasks that get one. Each of ``lines`` has ``points``
+    ({coverage, accuracy}) and ``colour``."""
+    figure, axes = _figure(label)
+    for line in lines:
+        x, y = ([p[name] for p in line["points"]] for name in ("coverage", "accuracy"))
+        dots: dict[str, Any] = {"marker": "o" if len(x) <= 16 else "", "ms": 6, "mec": SURFACE, "mew": 1}
+        axes.plot(x, y, color=ARM.format(line["colour"]), lw=2.2, zorder=3, **dots)
+    _shares(axes, [p["accuracy"] for line in lines for p in line["points"]])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
+    axes.set_xlabel("tasks answered, %")
+    return _svg(figure, label)
+
+
 def reliability(entry: Data, label: str) -> str:
     """How often candidates are right, by the score they got: bins with Wilson intervals, counts below."""
     figure, axes = _figure(f"reliability {entry['verify']} {entry['criterion']}", size=(360, 350))

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from veriloop.apps.bench import plots, shown, stats
+from veriloop.apps.bench.abstain import Calibrator, coverage
 from veriloop.apps.bench.measured import Measured, measured
 from veriloop.apps.bench.packed import packed
 from veriloop.apps.bench.worth import SHOWN, Rates, worth, worth_of
 
 Data = dict[str, Any]
+BARS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""P(right) below which answers are held back, in the table."""
+FEW = 0.05
+"""Where fewer tasks are answered no point is drawn: it would tell of a handful of answers."""
 BOOT = (
     'VeriloopViewer.open(document.getElementById("viewer"), document.getElementById("viewer-data").textContent)'
     '.catch((error) => { document.getElementById("viewer").textContent = "The data cannot be unpacked: " + error; });'
@@ -54,6 +59,7 @@ def page(run: Measured, cost: float = 1.0) -> str:
         **_curves(run, look),
         "verifiers": _verifiers(run, draws),
         "worths": [_worth(entry, draws) for entry in worth(run, cost)],
+        "abstaining": _abstaining(run, look),
         "tuning": _tuning(run.plan),
     }
     return _template().render(**values, sections=_sections(values))
@@ -244,6 +250,26 @@ def _said(entry: Data) -> Data:
     return {"headline": headline, "reason": reason}
 
 
+def _abstaining(run: Measured, look: _Look) -> Data | None:
+    """Coverage against accuracy of each arm that has learnt P(right): none where no arm has."""
+    tuning: Data = run.plan.get("tuning") or {}
+    known: Data = tuning.get("calibrators", {})
+    arms = [a for a in run.arms if a.label in known and a.verify != "none" and not a.oracle and not a.change]
+    if not arms:
+        return None
+    lines: list[Data] = []
+    for arm in arms:
+        rows = [row for row in run.rows if row["arm"] == arm.label]
+        found = coverage(rows, Calibrator.read(known[arm.label]), run.metrics[0])
+        points = [point._asdict() for point in found]
+        bars = [next((point for point in points if point["below"] >= bar), None) for bar in BARS]
+        drawn = [point for point in points if point["coverage"] >= FEW]
+        lines.append({**look.line({"label": arm.label}, drawn), "bars": bars})
+    label = f"{run.metrics[0]} accuracy of the answers given over tasks answered"
+    svg = plots.coverage(lines, label) if look.draws and any(line["points"] for line in lines) else ""
+    return {"lines": lines, "bars": BARS, "label": label, "svg": _ours(svg)}
+
+
 def _tuning(plan: Mapping[str, Any]) -> Data | None:
     found = plan.get("tuning")
     return dict(found) if found and found.get("arms") else None
@@ -257,6 +283,7 @@ def _sections(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("curves", "Accuracy against cost", ""),
         ("verifier", "Verifier", "verifiers"),
         ("worth", "How many samples", "worths"),
+        ("abstain", "When to abstain", "abstaining"),
         ("ablations", "Ablations", "ablations"),
         ("temperatures", "Temperatures", "tuning"),
         ("tasks", "Task by task", ""),

@@ -15,7 +15,7 @@ import browser
 import pytest
 from bench_made import ABLATED, ARMS, Arm, Made
 
-from veriloop.apps.bench import plots, report, shown
+from veriloop.apps.bench import plots, report, shown, stats
 from veriloop.apps.bench.measured import measured
 from veriloop.core.errors import UsageError
 
@@ -81,6 +81,33 @@ def test_a_report_says_what_was_run_and_how(out: Path):
     assert "arXiv 2504.01931" in said
     assert "Temperatures" in said
     assert "50.0 75.0 0.7" in said
+
+
+def test_coverage_against_accuracy_is_drawn_where_p_was_learnt(tmp_path: Path):
+    half = {"answers": 20, "unscored": 0.5, "knots": [[0.0, 0.0], [1.0, 1.0]]}
+    tuning = {**TUNING, "calibrators": {arm.label: half for arm in (*ARMS, *ABLATED)}}
+    made = Made([*ARMS, *ABLATED], tasks=12, plan={"tuning": tuning, "abstain_below": 0.7})
+    run = measured(made.write(tmp_path / "out"))
+    page = report.page(run)
+    section = page[page.index('<section id="abstain">') : page.index('<section id="ablations">')]
+    said = words(section)
+    assert "hold back what is below 0.7" in said
+    assert section.count("<svg") == 1
+    assert [arm.label for arm in run.arms if f'<th scope="col">{arm.label}<' in section] == [
+        "best_of_n · sql+judge", "iad · sql+judge"
+    ]  # fmt: skip
+    best = next(arm for arm in stats.summary(run) if arm["label"] == "best_of_n · sql+judge")["accuracy"]["spider"]
+    answered = 11 / 12  # one task is broken
+    assert f"all answers {100 * best['value'] / answered:.1f} ({100 * answered:.1f})" in said
+    assert 'href="#abstain"' in page
+    assert 'id="abstain"' not in report.page(measured(Made(tasks=3, plan={"tuning": TUNING}).write(tmp_path / "no")))
+
+
+def test_an_oracle_that_judges_by_another_metric_says_so(tmp_path: Path):
+    for metrics, said in ((["bird", "spider"], True), (["spider", "bird"], False)):
+        plan = {"metrics": metrics, "oracle_metric": "spider"}
+        page = report.page(measured(Made(tasks=3, plan=plan).write(tmp_path / metrics[0])))
+        assert ("The oracle judges by spider: by bird it is no ceiling." in words(page)) is said
 
 
 def test_oracle_is_marked_wherever_it_occurs(out: Path):
