@@ -187,13 +187,6 @@ class Journal:
         self.at_work.add(run)
         return RunLog(run, journal=self)
 
-    def open(self, run: str) -> RunLog:
-        """A log for a run that is gone on with where a journal in this folder holds it, and new where none does."""
-        try:
-            return self.resume(run)
-        except UnknownRun:
-            return self.start(run)
-
     def resume(self, run: str) -> RunLog:
         """A log for a run of an earlier process, whose journal this one adopts for the time of the run.
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import veriloop as vl
-from veriloop.core.errors import JournalMismatch, UsageError
+from veriloop.core.errors import JournalMismatch, UnknownRun, UsageError
 from veriloop.core.events import RoundStarted
 from veriloop.core.journal import Journal, Record, read
 from veriloop.core.messages import Request, Usage
@@ -153,10 +153,10 @@ def test_a_candidate_of_an_older_journal_is_read() -> None:
 
 
 def test_among_thousands_of_runs_each_is_found_at_once(tmp_path: Path) -> None:
-    for _ in range(3):
+    for sitting in range(3):
         journal = Journal(tmp_path)
         for n in range(2000):
-            log = journal.open(f"r{n}")
+            log = journal.resume(f"r{n}") if sitting else journal.start(f"r{n}")
             log.put("model", str(len(log.records)), "x" * 2000)
             log.close()
         journal.close()
@@ -177,9 +177,10 @@ def test_lines_that_are_added_moved_or_torn_are_found(tmp_path: Path) -> None:
     reader.resume("r1").close()
     with dead.path.open("ab") as file:
         file.write(Record("r2", "run", "", "", 0.0, {}).data())  # no end of line
-    assert set(reader.open("r2").records) == {("run", "")}
+    assert set(reader.resume("r2").records) == {("run", "")}
     moved = tmp_path / "moved"
     moved.write_bytes(Record("r3", "run", "", "", 0.0, {}).line())
     moved.replace(dead.path)
-    assert set(reader.open("r3").records) == {("run", "")}
-    assert not reader.open("r1").records
+    assert set(reader.resume("r3").records) == {("run", "")}
+    with pytest.raises(UnknownRun):
+        reader.resume("r1")
