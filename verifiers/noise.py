@@ -173,7 +173,9 @@ class Shuffled(_Around):
 
     def __post_init__(self) -> None:
         if not self._others:
-            raise UsageError("shuffled feedback needs the feedback on another task: give at least two tasks")
+            raise UsageError(
+                "shuffled feedback needs words on another task: give two tasks or more, and a verifier that says why"
+            )
 
     @cached_property
     def _others(self) -> list[tuple[Finding, ...]]:

@@ -59,6 +59,8 @@ def difference(gold: Rows, rows: Rows) -> str:
     wide, narrow = (len(each[0]) if each else 0 for each in (rows, gold))
     if rows and gold and wide != narrow:
         return f"It has {'more' if wide > narrow else 'fewer'} columns than the right answer."
+    if same_result(gold, rows, ordered=False):
+        return "It has the right rows, in another order."
     if len(rows) != len(gold):
         said = [f"It has {'more' if len(rows) > len(gold) else 'fewer'} rows than the right answer."]
     else:

@@ -236,7 +236,7 @@ def test_shuffled_feedback_draws_from_all_others():
 
 @pytest.mark.parametrize("texts", [[], TEXTS[:1]])
 def test_without_another_task_there_is_nothing_to_shuffle(texts: Any):
-    with pytest.raises(UsageError, match="give at least two tasks"):
+    with pytest.raises(UsageError, match="give two tasks or more"):
         Shuffled(Says("passed"), texts=texts, task="a")
 
 

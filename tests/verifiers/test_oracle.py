@@ -15,7 +15,7 @@ from veriloop.models.scripted import Scripted
 from veriloop.verifiers import make
 from veriloop.verifiers.conformance import Everyone, reply
 from veriloop.verifiers.function import Function
-from veriloop.verifiers.oracle import Oracle
+from veriloop.verifiers.oracle import Oracle, difference
 
 
 @pytest.fixture
@@ -106,7 +106,10 @@ def test_gold_that_does_not_run_is_refused_before_any_call(database: str, verify
         ("SELECT name, age FROM person", "has more columns than the right answer."),
         ("SELECT name FROM person WHERE age >= 30 LIMIT 2", "than the right answer. Some of its rows are right."),
         ("SELECT name || 's' FROM person WHERE age = 40", "as many rows, with other values than the right answer."),
-        ("SELECT age FROM person WHERE age = 40", "It gives numbers where texts are right, or texts where numbers are."),
+        (
+            "SELECT age FROM person WHERE age = 40",
+            "It gives numbers where texts are right, or texts where numbers are.",
+        ),
         ("SELECT name FROM person WHERE age > 40", "has fewer rows than the right answer."),
         ("SELECT nobody FROM person", "It is not right."),
     ],
@@ -165,3 +168,8 @@ def test_what_is_no_verifier_is_refused_in_one_clear_line(wanted: Any, line: str
         make(wanted)
     assert str(refused.value).startswith(line)
     assert "\n" not in str(refused.value)
+
+
+def test_right_rows_in_another_order_are_not_called_other_values() -> None:
+    assert difference([("a", 1), ("b", 2)], [("b", 2), ("a", 1)]) == "It has the right rows, in another order."
+    assert difference([("a", 1), ("b", 2)], [("b", 2), ("c", 1)]).startswith("It has as many rows, with other values")
