@@ -97,13 +97,20 @@ class Rows:
         fresh = line is None
         line = line or rng.choice(self.judged)
         if each is None:
-            counts = [try_["count"] for try_ in line["tries"]] if rng.random() < 0.5 else [1] * len(line["tries"])
-            each = rng.choices(line["tries"], counts if any(counts) else None)[0]
+            each = rng.choices(line["tries"], _weights(line["tries"], rng.random() < 0.5))[0]
         count = rng.choices((0, 1, 2), (80, 15, 5))[0] if fresh else 0
         read, slots = vocabulary.read(blurred(rng, line["question"], line["sql"], count))
         attempt = Attempt(each["sql"], ordered(each["ran"]))
         ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
         return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
+
+
+def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
+    """How often each attempt is judged: as it was written or evenly, and less where the verifier ``sql`` sees through
+    it, as no judge is asked about that one."""
+    counts = [each["count"] for each in tries]
+    shares = counts if written and any(counts) else [1] * len(tries)
+    return [share * (0.25 if each["sql_says"] else 1.0) for share, each in zip(shares, tries, strict=True)]
 
 
 def _weighted(rng: Random, tries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
@@ -315,7 +322,7 @@ def main() -> None:
     parser.add_argument("--mistakes", type=Path, nargs="+", required=True)
     parser.add_argument("--held", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.2e-3)
