@@ -19,9 +19,6 @@ from tokenizers import Tokenizer
 from .reading import MARKS, Attempt
 from .text import ANSWER, END, NO, NUMBERS, QUESTION, REJECTED, SEEN, VERDICT, WORDS, YES, normalise, restore, spaced
 
-SHOWN = 2
-"""Earlier attempts that a prompt shows; the others are only not written again."""
-
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
 
@@ -151,7 +148,7 @@ class Vocabulary:
         to begin with it.
         """
         read, slots = self.read(normalise(prompt))
-        told = [i for attempt in attempts[:SHOWN] for i in (self.rejected, *self.seen(attempt, slots))]
+        told = [i for attempt in attempts for i in (self.rejected, *self.seen(attempt, slots))]
         ids = (self.question, *read, *told, self.answer)
         if not prefix:
             return Opening(ids, slots)
