@@ -275,7 +275,7 @@ def tune(args: argparse.Namespace) -> None:
     held = Held(Rows(vocabulary, [], Random(args.seed + 1)), read([args.held]), args.seed)
     optimizers = optimizers_of(model, args)
     log: dict[str, Any] = {
-        "arguments": {name: str(value) for name, value in vars(args).items() if name not in ("out", "start")},
+        "arguments": {name: value for name, value in vars(args).items() if isinstance(value, int | float)},
         "questions": len(rows.judged),
         "hard": len(rows.hard),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -325,8 +325,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--muon", type=float, default=1.6e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--muon", type=float, default=2e-3)
     parser.add_argument("--smoothing", type=float, default=0.05)
     parser.add_argument("--judging", type=float, default=1.0, help="the weight of verdicts in the loss")
     parser.add_argument("--every", type=int, default=500)

@@ -129,7 +129,7 @@ def test_same_job_same_text_in_any_batch(engine: Engine) -> None:
 
 
 def test_same_seed_same_text_and_other_seeds_differ(engine: Engine) -> None:
-    jobs = [Job("which rivers cross the state with the most people", temperature=1.3, seed=seed) for seed in range(8)]
+    jobs = [Job("how many big places are near the long river", temperature=1.3, seed=seed) for seed in range(8)]
     assert run(engine, *jobs) == run(engine, *jobs)
     assert len({text.text for text in run(engine, *jobs)}) > 2
     assert len({text.text for text in run(engine, *(jobs[0] for _ in range(4)))}) == 1
