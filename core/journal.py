@@ -44,6 +44,15 @@ class Record:
     t: float
     value: Any
 
+    @property
+    def trouble(self) -> tuple[str, int]:
+        """Of a record of trouble: what it was, and how many replies never came, up to then (old journals hold only the
+        words)."""
+        said: Any = self.value
+        if isinstance(said, str):
+            return said, 0
+        return str(said["why"]), int(said["unsettled"])
+
     def line(self) -> bytes:
         """The record as it is written."""
         return self.data() + b"\n"

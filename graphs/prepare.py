@@ -220,7 +220,7 @@ def _unsettled(record: Record) -> int:
     """What a record says of the replies that never came, up to then."""
     if record.kind == "closed":
         return record.value["spend"]["unsettled"]
-    return record.value["unsettled"] if record.kind == "trouble" else 0
+    return record.trouble[1] if record.kind == "trouble" else 0
 
 
 def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:

@@ -15,6 +15,8 @@ from ..core.wire import decode
 
 Status = Literal["running", "unfinished", "passed", "failed", "unscored", "abstained"]
 
+UNREADABLE = "its records cannot be read"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
@@ -40,7 +42,15 @@ class RunInfo:
 def info_of(run: str, records: Sequence[Record], changed: float, live: bool = False) -> RunInfo:
     """A run as its records, in the order of work, tell it. ``changed`` (seconds since 1970) is when its journal changed
     last, which stands in where the first record is lost or unreadable; ``live`` says whether a process holds the
-    journal."""
+    journal. Of records that another version wrote otherwise, it says no more than that: one run must not hide all."""
+    try:
+        return _told(run, records, changed, live)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        since = datetime.fromtimestamp(changed, UTC)
+        return RunInfo(id=run, created=since, status="running" if live else "unfinished", stopped=UNREADABLE)
+
+
+def _told(run: str, records: Sequence[Record], changed: float, live: bool) -> RunInfo:
     last = {r.kind: r.value for r in records}
     end: Mapping[str, Any] = last.get("end", {})
     return RunInfo(
@@ -58,7 +68,7 @@ def _spent(records: Sequence[Record]) -> Spend:
     closed = max((i for i, r in enumerate(records) if r.kind == "closed"), default=-1)
     spend = Spend() if closed < 0 else decode(Spend, records[closed].value["spend"])
     since = records[closed + 1 :]
-    lost = max((r.value["unsettled"] for r in records if r.kind == "trouble"), default=0)
+    lost = max((r.trouble[1] for r in records if r.kind == "trouble"), default=0)
     spend = replace(spend, unsettled=max(spend.unsettled, lost))
     replies = [reply for r in since if r.kind == "model" and (reply := _reply(r.value)) and reply.paid]
     if not replies:
@@ -86,7 +96,7 @@ def _reply(value: Any) -> Reply | None:
 def _trouble(records: Sequence[Record], live: bool) -> str:
     """What stopped the last sitting, unless somebody has gone on since."""
     stopped = not live and bool(records) and records[-1].kind == "trouble"
-    return str(records[-1].value["why"]) if stopped else ""
+    return records[-1].trouble[0] if stopped else ""
 
 
 def _asked(said: Mapping[str, Any], changed: float) -> dict[str, Any]:

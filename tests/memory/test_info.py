@@ -98,3 +98,15 @@ def test_attempts_of_an_open_round_count_and_opinions_are_read_as_such() -> None
     first, second = attempts_of(records)
     assert isinstance(first, Candidate)
     assert second == said
+
+
+def test_trouble_of_an_old_journal_is_a_string() -> None:
+    found = info_of("r1", [closed(0), record("trouble", "error: it is down")], 0.0)
+    assert (found.status, found.stopped, found.spend.calls) == ("unfinished", "error: it is down", 1)
+
+
+@pytest.mark.parametrize("odd", [record("end", "over"), record("end", {"best": 1}), record("closed", {"spend": 1})])
+def test_records_of_another_form_hide_no_other_run(odd: Record) -> None:
+    found = info_of("r1", [odd], 60.0)
+    assert (found.id, found.status, found.stopped) == ("r1", "unfinished", "its records cannot be read")
+    assert found.created.timestamp() == 60.0
