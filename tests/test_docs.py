@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
+import asyncio
+import json
 import re
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 from loopback import ChatServer
 
+from veriloop.apps.bench.course import Course, Order
+from veriloop.apps.bench.stats import summary
 from veriloop.apps.demo import atlas
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NAMED = {"bench.md": "factors.py"}
+"""What a page says its program is called."""
 TRIES = ['{"p": 13, "q": 31}', '{"p": 17, "q": 23}']
 
 
@@ -26,15 +32,39 @@ def test_the_snippets_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     atlas.build(tmp_path / "atlas.sqlite")
-    (tmp_path / "page_of_docs.py").write_text(snippets(page))
+    file = tmp_path / NAMED.get(page.name, "page_of_docs.py")
+    file.write_text(snippets(page))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     with ChatServer(lambda body, index: [TRIES[min(index, 1)]] * body.get("n", 1)) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        importlib.import_module("page_of_docs")
-    del sys.modules["page_of_docs"]
+        runpy.run_path(str(file), run_name="__main__")
+    sys.modules.pop(file.stem, None)
     if page.name == "README.md":
         assert "p=17 q=23" in capsys.readouterr().out
+
+
+def test_the_benchmark_of_the_guide_is_also_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "factors.py").write_text(snippets(ROOT / "docs" / "bench.md"))
+    (tmp_path / "data.jsonl").write_text('{"n": 391, "p": 17, "q": 23}\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    order = Order(
+        benchmark="factors:Factors",
+        data=Path("data.jsonl"),
+        out=Path("out"),
+        strategies=["best_of_n"],
+        models={"proposer": "openai:test"},
+    )
+    with ChatServer(lambda body, index: [TRIES[1]] * body.get("n", 1)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        course = Course(order)
+        assert not server.requests, "naming it has run the script"
+        asyncio.run(course.run())
+    del sys.modules["factors"]
+    assert summary(Path("out"))[0]["accuracy"]["both"]["value"] == 1.0
+    (row,) = map(json.loads, (tmp_path / "out" / "results.jsonl").read_text().splitlines())
+    assert row["candidates"][0]["findings"][0]["message"] == "17 x 23 is 391"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
