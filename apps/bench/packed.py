@@ -1,9 +1,9 @@
 """All cells of a run as text that a page can hold and unpack: what ``viewer.js`` shows.
 
 The text is one JSON value a line. The first line is the index: ``metrics`` (main first), ``arms`` ({label, oracle,
-colour}), ``seeds``, and ``tasks``, each {id, group, question, right: the mean worth over seeds by the main metric for
-each arm, none where it was not run; errors}. Line i + 1 holds the cells of the i-th task: records of ``results.jsonl``
-without what the index says, their arm by its place. In a page it is compressed by gzip, in base64.
+change, colour}), ``seeds``, and ``tasks``, each {id, group, question, right: the mean worth over seeds by the main
+metric for each arm, none where it was not run; errors}. Line i + 1 holds the cells of the i-th task: records of
+``results.jsonl`` without what the index says, their arm by its place. In a page it is compressed by gzip, in base64.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def lines(run: Measured, colours: Mapping[str, int]) -> list[str]:
         by_task[row["task"]].append(row)
     index = {
         "metrics": run.metrics,
-        "arms": [{"label": a.label, "oracle": a.oracle, "colour": colours[a.label]} for a in run.arms],
+        "arms": [
+            {"label": a.label, "oracle": a.oracle, "change": a.change, "colour": colours[a.label]} for a in run.arms
+        ],
         "seeds": run.seeds,
         "tasks": [_task(run, task, rows, place) for task, rows in by_task.items()],
     }

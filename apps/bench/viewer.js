@@ -49,13 +49,13 @@ var VeriloopViewer = (() => {
 
   class Viewer {
     constructor(root, lines) {
+      this.root = root;
       this.lines = lines;
       this.index = JSON.parse(lines[0]);
       this.seed = 0;
       this.limit = AT_ONCE;
       this.changes = true;
-      const plain = this.index.arms.map((arm, i) => [arm, i]).filter(([arm]) => !arm.oracle);
-      this.shown = new Set((plain.length ? plain : [[null, 0]]).slice(0, 4).map(([, i]) => i));
+      this.shown = new Set(firstShown(this.index.arms));
       this.frame(root);
       this.list();
       this.fromHash();
@@ -114,7 +114,7 @@ var VeriloopViewer = (() => {
         if (wanted(rights, task)) this.found.push(i);
       });
       const total = this.index.tasks.length, n = this.found.length;
-      this.count.textContent = n === total ? `${total} tasks` : `${n} of ${total} tasks`;
+      this.count.textContent = n === total ? counted(total, "task") : n ? `${n} of ${total} tasks` : `No task matches, of ${total}.`;
       this.items.replaceChildren(...this.found.slice(0, this.limit).map((i) => this.item(i, arms)));
       this.more.hidden = n <= this.limit;
       this.more.textContent = `Show more (${n - this.limit} left)`;
@@ -139,7 +139,7 @@ var VeriloopViewer = (() => {
         make("span", { class: "v-where" }, make("span", { class: "v-id", text: [task.group, task.id].filter(Boolean).join(" · ") }), marks)));
     }
 
-    choose(i, byHand) {
+    choose(i, byHand) { // byHand: chosen in the viewer, so the address follows
       this.at = i;
       for (const item of this.items.querySelectorAll(".v-item")) {
         if (Number(item.dataset.task) === i) item.setAttribute("aria-current", "true");
@@ -159,8 +159,10 @@ var VeriloopViewer = (() => {
       let id = null;
       try { id = asked && decodeURIComponent(asked[1]); } catch { id = null; }
       const i = id === null ? -1 : this.index.tasks.findIndex((task) => task.id === id);
-      if (i >= 0) this.choose(i, false);
-      else if (this.at === undefined && this.found.length) this.choose(this.found[0], false);
+      if (i >= 0) {
+        this.choose(i, false);
+        this.root.scrollIntoView({ block: "start", behavior: "instant" });
+      } else if (this.at === undefined && this.found.length) this.choose(this.found[0], false);
     }
 
     step(by) {
@@ -183,6 +185,7 @@ var VeriloopViewer = (() => {
       const columns = make("div", { class: "v-columns" });
       for (const arm of this.arms()) columns.append(this.column(arm, cells.find((c) => c.arm === arm && c.seed === seed)));
       this.task.replaceChildren(head, columns);
+      if (columns.scrollWidth > columns.clientWidth) head.append(make("p", { class: "v-cut", text: `${columns.children.length} arms: scroll sideways →` }));
     }
 
     seeds() {
@@ -265,13 +268,26 @@ var VeriloopViewer = (() => {
       const findings = candidate.findings.filter((f) => f.message || (f.score !== null && f.score !== 1));
       if (met.length) box.append(make("p", { class: "v-cost", text: `met: ${met.join(", ")}` }));
       if (findings.length) {
+        const anothers = this.index.arms[cell.arm].change === "shuffled";
         box.append(make("ul", { class: "v-findings" }, ...findings.map((f) => make("li", {},
-          make("b", { text: f.criterion }), f.score === null ? "" : ` ${f.score.toFixed(2)}`, f.message ? ` ${f.message}` : ""))));
+          make("b", { text: f.criterion }), f.score === null ? "" : ` ${f.score.toFixed(2)}`,
+          // a reply without an answer (format) no verifier saw: those words are its own
+          anothers && f.message && f.criterion !== "format" ? make("span", { class: "v-anothers", text: "another task's words" }) : "",
+          f.message ? ` ${f.message}` : ""))));
       }
       const checking = candidate.verifying ? ` · ${counted(candidate.verifying, "token")} to verify` : "";
       box.append(make("p", { class: "v-cost", text: `${candidate.tokens_in} tokens in · ${candidate.tokens_out} out${checking}` }));
       return box;
     }
+  }
+
+  // The arms to begin with: of each strategy the first unchanged one without an oracle, the usual strategies (whose
+  // colours come first) before others; four fit beside each other.
+  function firstShown(arms) {
+    const plain = new Map();
+    arms.forEach((arm, i) => { if (!arm.oracle && !arm.change && !plain.has(arm.colour)) plain.set(arm.colour, i); });
+    const order = [...plain].sort(([one], [other]) => one - other).map(([, i]) => i);
+    return order.length ? order.slice(0, 4) : [0];
   }
 
   function swatch(arm) {

@@ -239,6 +239,16 @@ def test_a_browser_shows_it(out: Path, tmp_path: Path):
         assert page.run("VeriloopViewer.changes('SELECT a FROM t', 'SELECT a, b FROM t')") == [
             ["same", "SELECT a"], ["ins", ", b"], ["same", " FROM t"],
         ]  # fmt: skip
+        page.open(path, 1280)
+        page.wait("document.querySelector('.v-column')")
+        four = page.run("[...document.querySelectorAll('.v-column')].map((c) => c.getBoundingClientRect().right)")
+        assert len(four) == 4
+        assert max(four) <= page.run("document.querySelector('.v-task').getBoundingClientRect().right")
+        page.run("[...document.querySelectorAll('.v-arm')].find((a) => a.textContent.includes('shuffled')).click()")
+        assert page.run("document.querySelector('.v-anothers').textContent") == "another task's words"
+        assert "scroll sideways" in page.run("document.querySelector('.v-cut').textContent")
+        page.run("location.hash = '#task=made_0007'")
+        page.wait("Math.abs(document.querySelector('#viewer').getBoundingClientRect().top) < 40")
         assert page.errors == []
 
 
@@ -259,6 +269,10 @@ def filtered(page: browser.Page) -> None:
     enter("select", "all", "change")
     enter("input", "CAPITAL made_0005", "input")
     assert count("v-item") == 1
+    assert page.run("getComputedStyle(document.querySelector('.v-more')).display") == "none"
+    enter("input", "nobody asked this", "input")
+    assert page.run("document.querySelector('.v-count').textContent") == "No task matches, of 12."
+    enter("input", "CAPITAL made_0005", "input")
     columns = count("v-column")
     page.run("document.querySelector('.v-arm input:not(:checked)').click()")
     assert count("v-column") == columns + 1
