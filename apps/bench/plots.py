@@ -39,7 +39,7 @@ def curves(lines: Sequence[Data], over: str, label: str) -> str:
     values: list[float] = []
     at: list[float] = []
     for line in lines:
-        points = [p for p in line["points"] if p["value"] is not None and p.get("answered", 1.0) >= ANSWERED]
+        points = drawn(line["points"])
         if not points:
             continue
         x, low, high = ([p[name] for p in points] for name in ("at", "low", "high"))
@@ -55,6 +55,11 @@ def curves(lines: Sequence[Data], over: str, label: str) -> str:
     _shares(axes, values)
     _budgets(axes, over, at)
     return _svg(figure, label)
+
+
+def drawn(points: Sequence[Data]) -> list[Data]:
+    """The points of a curve that ``curves`` draws."""
+    return [p for p in points if p["value"] is not None and p.get("answered", 1.0) >= ANSWERED]
 
 
 def _budgets(axes: Any, over: str, at: Sequence[float]) -> None:

@@ -21,6 +21,9 @@ BARS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 FEW = 0.05
 """Where fewer tasks are answered no point is drawn: it would tell of a handful of answers."""
 BOOT = (
+    "const cut = new ResizeObserver((seen) => seen.forEach(({ target: inside }) => { const box = inside.parentElement;"
+    ' box.classList.toggle("cut", box.scrollWidth > box.clientWidth + 1); }));'
+    'document.querySelectorAll(".scroll > table").forEach((table) => cut.observe(table));'
     'VeriloopViewer.open(document.getElementById("viewer"), document.getElementById("viewer-data").textContent)'
     '.catch((error) => { document.getElementById("viewer").textContent = "The data cannot be unpacked: " + error; });'
 )
@@ -41,6 +44,7 @@ def write(out: Path, cost: float = 1.0) -> Path:
 def page(run: Measured, cost: float = 1.0) -> str:
     """The page's text: the same for the same data."""
     draws = plots.installed()
+    run, given = shown.renamed(run)
     look = _Look(run, draws)
     style, viewer = _own("viewer.css") + _own("report.css"), _own("viewer.js")
     values: Data = {
@@ -54,7 +58,7 @@ def page(run: Measured, cost: float = 1.0) -> str:
         "data": packed(run, look.colours),
         "plots": draws,
         **_head(run),
-        **_results(run, look),
+        **_results(run, look, given),
         **_differences(run),
         **_curves(run, look),
         "verifiers": _verifiers(run, draws),
@@ -121,13 +125,16 @@ def _head(run: Measured) -> Data:
     }
 
 
-def _results(run: Measured, look: _Look) -> Data:
+def _results(run: Measured, look: _Look, given: Mapping[str, str]) -> Data:
     arms = stats.summary(run)
+    said: set[str] = set()
     for arm in arms:
         warm = "" if arm["temperature"] is None else f"temperature {arm['temperature']:g}"
         verify = "no verifier" if arm["verify"] == "none" else arm["verify"]
-        arm["sub"] = " · ".join(filter(None, [verify, warm]))
         arm["colour"], arm["head"] = look.colours[arm["label"]], shown.head_of(arm["label"])
+        parameters = "" if arm["change"] or arm["head"] in said else given[arm["label"]]
+        arm["sub"] = " · ".join(filter(None, [parameters, verify, warm]))
+        said.add(arm["head"])
     most = max((int(k) for arm in arms for k in arm["pass_at"]), default=0)
     groups = [
         ("", [arm for arm in arms if not arm["oracle"] and not arm["change"]]),
@@ -148,17 +155,40 @@ def _differences(run: Measured) -> Data:
     strategies = {arm.label: arm.strategy for arm in run.arms}
     for pair in pairs:
         pair["main"] = pair["metrics"][run.metrics[0]]
+        pair |= _named(pair, run.arm(pair["base"]).verify)
         pair["claimed"] = strategies[pair["arm"]] == "iad" and strategies[pair["base"]] == "best_of_n"
     pairs.sort(key=lambda pair: (pair["oracle"], not pair["claimed"]))
     methods = [pair for pair in pairs if pair["kind"] == "strategy"]
     claimed = any(pair["claimed"] for pair in methods)
     both = [pair["main"][kind] for pair in pairs for kind in ("proposals", "tokens")]
+    cards = [pair for pair in methods if pair["claimed"]][:4] or methods[:2]
     return {
         "strategy_pairs": methods,
         "ablations": [pair for pair in pairs if pair["kind"] == "ablation"],
-        "cards": [pair for pair in methods if pair["claimed"]][:4] or methods[:2],
+        "cards": cards,
+        **_means(run, cards),
         "claimed": claimed,
         "axis": shown.Axis.of(both, (3, 10) if claimed else ()),
+    }
+
+
+def _named(pair: Data, base_verify: str) -> Data:
+    """What a difference is called: the verifier that both listen to stands once, ``under`` their names."""
+    if pair["verify"] != base_verify or base_verify == "none":
+        return {"one": pair["arm"], "other": pair["base"], "under": ""}
+    return {"one": shown.head_of(pair["arm"]), "other": shown.head_of(pair["base"]), "under": base_verify}
+
+
+def _means(run: Measured, cards: Sequence[Data]) -> Data:
+    """For the words on what the two comparisons mean: to which arm's tokens the others are cut, and whether they spend
+    less on average all the same."""
+    cut = [card for card in cards if card["main"]["tokens"]]
+    if not cut:
+        return {"cut_at": "", "cheaper": []}
+    spent = {arm["label"]: arm["tokens"] or 0.0 for arm in stats.summary(run)}
+    return {
+        "cut_at": " or ".join(dict.fromkeys(card["other"] for card in cut)),
+        "cheaper": list(dict.fromkeys(card["one"] for card in cut if spent[card["arm"]] < spent[card["base"]])),
     }
 
 
@@ -193,7 +223,7 @@ def _group(title: str, about: str, curves: list[Data], look: _Look, main: str, c
     lines["proposals"] += any_right
     figures: list[tuple[str, Any]] = []
     for over, words in (("proposals", "proposals"), ("tokens", "total tokens")):
-        if look.draws and any(line["points"] for line in lines[over]):
+        if look.draws and any(plots.drawn(line["points"]) for line in lines[over]):
             name = f"{main} accuracy over {words}" + (" (oracle)" if oracle else "")
             figures.append((name, _ours(plots.curves(lines[over], over, name))))
     return {"title": title, "about": about, "lines": lines["proposals"], "figures": figures}
@@ -272,7 +302,11 @@ def _abstaining(run: Measured, look: _Look) -> Data | None:
 
 def _tuning(plan: Mapping[str, Any]) -> Data | None:
     found = plan.get("tuning")
-    return dict(found) if found and found.get("arms") else None
+    if not found or not found.get("arms"):
+        return None
+    edges = {min(found["temperatures"]), max(found["temperatures"])}
+    at_edge = [arm["label"] for arm in found["arms"] if len(edges) > 1 and arm["chosen"] in edges]
+    return {**found, "at_edge": ["all arms"] if len(at_edge) == len(found["arms"]) > 1 else at_edge}
 
 
 def _sections(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from veriloop.apps.bench.measured import ArmCells
+    from veriloop.apps.bench.measured import ArmCells, Measured
 
 Data = Mapping[str, Any]
 
@@ -93,6 +93,48 @@ def colours(arms: Iterable[ArmCells]) -> dict[str, int]:
         elif head not in taken:
             taken[head] = free.pop(0) if free else len(taken) % COLOURS
     return {arm.label: taken[head_of(arm.label)] for arm in arms}
+
+
+def renamed(run: Measured) -> tuple[Measured, dict[str, str]]:
+    """The run with short labels in arms, records and tuning, and what each short label leaves out: its parameters."""
+    names = short(run.arms)
+    plan = dict(run.plan)
+    if tuning := plan.get("tuning"):
+        arms = [{**arm, "label": names.get(arm["label"], arm["label"])} for arm in tuning.get("arms", [])]
+        calibrators = {names.get(label, label): known for label, known in tuning.get("calibrators", {}).items()}
+        plan["tuning"] = {**tuning, "arms": arms, "calibrators": calibrators}
+    arms = tuple(replace(arm, label=names[arm.label]) for arm in run.arms)
+    rows = tuple({**row, "arm": names[row["arm"]]} for row in run.rows)
+    given = {names[arm.label]: " ".join(_parameters(_asked(arm))) for arm in run.arms}
+    return replace(run, plan=plan, arms=arms, rows=rows), given
+
+
+def short(arms: Sequence[ArmCells]) -> dict[str, str]:
+    """What each arm is called in this run, by label: the strategy's name, with those parameters only by which it
+    differs from others of that strategy. As they are where that would not tell all arms apart."""
+    asked = {arm.label: _asked(arm) for arm in arms}
+    names: dict[str, str] = {}
+    for arm in arms:
+        text = asked[arm.label]
+        others = {other for other in asked.values() if _name(other) == _name(text)}
+        differ = [p for p in _parameters(text) if any(p not in _parameters(other) for other in others)]
+        rest = arm.label.removeprefix(text)
+        names[arm.label] = " ".join([_name(text), *differ]) + rest
+    return names if len(set(names.values())) == len(names) else {label: label for label in names}
+
+
+def _asked(arm: ArmCells) -> str:
+    """The strategy as it was asked for, ``iad:rounds=8``: a label without verifier and change."""
+    head = head_of(arm.label)
+    return head.removesuffix(f" {arm.change}") if arm.change else head
+
+
+def _name(text: str) -> str:
+    return ":".join(part for part in text.split(":") if "=" not in part)
+
+
+def _parameters(text: str) -> list[str]:
+    return [part for part in text.split(":") if "=" in part]
 
 
 def head_of(label: str) -> str:

@@ -81,6 +81,9 @@ def test_a_report_says_what_was_run_and_how(out: Path):
     assert "arXiv 2504.01931" in said
     assert "Temperatures" in said
     assert "50.0 75.0 0.7" in said
+    assert "At the edge of the temperatures tried, so that a better one may lie beyond: iad · sql+judge." in said
+    assert "cut off at the tokens that best_of_n spent there on all its samples" in said
+    assert "One sample’s accuracy is told in more than one way" in said
 
 
 def test_coverage_against_accuracy_is_drawn_where_p_was_learnt(tmp_path: Path):
@@ -186,6 +189,31 @@ def test_a_single_arm_without_verifier_has_a_report_too(tmp_path: Path):
     assert "Differences" not in words(page)
     with pytest.raises(UsageError, match="holds no benchmark run"):
         report.write(tmp_path)
+
+
+def test_names_are_as_short_as_this_run_allows(tmp_path: Path):
+    long = [Arm(f"iad:rounds=8:width=1{change} · {v}", "iad", v, change.strip())
+            for v in ("sql", "oracle") for change in ("", " shuffled")]  # fmt: skip
+    plan = {"tuning": {**TUNING, "arms": [{**TUNING["arms"][0], "label": "iad:rounds=8:width=1 · sql"}]}}
+    run = measured(Made([Arm("best_of_n · sql"), *long], tasks=2, plan=plan).write(tmp_path / "one"))
+    assert list(shown.short(run.arms).values()) == [
+        "best_of_n · sql", "iad · sql", "iad shuffled · sql", "iad · oracle", "iad shuffled · oracle"
+    ]  # fmt: skip
+    said = words(report.page(run))
+    assert said.count("rounds=8 width=1") == 1
+    assert "iad:rounds" not in said
+    two = [Arm("iad:rounds=8:width=1", "iad"), Arm("iad:rounds=4:width=1", "iad"), Arm("iad", "iad")]
+    names = shown.short(measured(Made(two, tasks=2).write(tmp_path / "two")).arms)
+    assert list(names.values()) == ["iad rounds=8 width=1", "iad rounds=4 width=1", "iad"]
+    assert list(shown.short(measured(Made(two[:2], tasks=2).write(tmp_path / "both")).arms).values()) == [
+        "iad rounds=8", "iad rounds=4"
+    ]  # fmt: skip
+
+
+def test_a_run_of_single_samples_has_no_empty_chart(tmp_path: Path):
+    late = Made([ARMS[0]], tasks=4, seeds=1, broken=4).write(tmp_path / "out")
+    page = report.page(measured(late))
+    assert "accuracy over total tokens" not in page
 
 
 def test_an_arm_keeps_its_strategys_colour(tmp_path: Path):
