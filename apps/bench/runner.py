@@ -131,16 +131,17 @@ class Runner:
         Raises ``UsageError`` when an arm can run on no task, when trouble does not pass, and when the money is spent.
         """
         keys = {(arm.label, item.id, seed) for item, seed, arm in product(items, seeds, arms)}
-        self.lot.watch.began(stage, len(keys), arms)
-        for key, row in self._ended(keys).items():
-            self._purse.note(key, row["spend"]["money"])
-            if not unfinished(row):
-                self.lot.watch.ended(row, False)
-                keys.discard(key)
-        if not keys:
-            return
-        left = deque(job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) in keys)
+        ended = self._ended(keys)
+        done = {key: row for key, row in ended.items() if not unfinished(row)}
+        left = deque(job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) not in done)
         await self._check([arm for arm in arms if any(job[2] is arm for job in left)], items)
+        self.lot.watch.began(stage, len(keys), arms)
+        for key, row in ended.items():
+            self._purse.note(key, row["spend"]["money"])
+        for row in done.values():
+            self.lot.watch.ended(row, False)
+        if not left:
+            return
         await self._all(left, finish)
         if left and not self._halt:
             self._halt = (

@@ -11,12 +11,17 @@ from typer.core import TyperGroup
 
 from veriloop.apps.cli import bench_more
 from veriloop.apps.cli.catalogue import Json
-from veriloop.apps.cli.solve import Models, roles
+from veriloop.apps.cli.solve import complete_models, roles
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
     from veriloop.apps.bench.course import Course, Order
     from veriloop.apps.bench.plan import Plan
+
+PROPOSALS = (
+    "Candidates of each run, for all strategies alike. Default: each strategy's own number (best_of_n 8, "
+    "iad 4 rounds x 2, self_refine 4), so their budgets differ."
+)
 
 
 class NameFirst(TyperGroup):
@@ -48,9 +53,17 @@ def run(
     verify: Annotated[
         str, typer.Option(help="Verifiers, each strategy with each: sql+judge,oracle. Default: the benchmark's own.")
     ] = "",
-    proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help="Candidates of each run.")] = None,
+    proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help=PROPOSALS)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often each task is run, with seeds 0, 1, …")] = 1,
-    model: Models = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            "-m",
+            help="MODEL, or ROLE=MODEL. Repeatable. Default: the setting VERILOOP_MODEL, else embedded:sql.",
+            autocompletion=complete_models,
+        ),
+    ] = [],  # noqa: B006 (typer reads the default, nobody changes it)
     metric: Annotated[str, typer.Option(help="The main metric. Default: the benchmark's first.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="So many tasks, drawn always the same.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Of every strategy that has one.")] = None,
@@ -81,9 +94,11 @@ def run(
 ) -> None:
     """Run every strategy on every task, write OUT/results.jsonl and OUT/report.html, print the table.
 
-    The same command again goes on where it stopped. Exit status 2: it cannot be, or some cells met trouble.
+    The same command again goes on where it stopped. Exit status 2: it cannot be, some cells met trouble, or no cell
+    could be run; broken tasks among others count as wrong, with a line on stderr.
     """
     from veriloop.apps.bench.course import Course, Order
+    from veriloop.apps.cli.work import cut_off
 
     order = Order(
         benchmark=name,
@@ -105,7 +120,12 @@ def run(
         concurrency=concurrency,
         max_money=max_money,
     )
-    _follow(Course(order), order, json_)
+    with cut_off(_go_on):
+        _follow(Course(order), order, json_)
+
+
+def _go_on() -> str:
+    return "the same command goes on"
 
 
 def _follow(course: Course, order: Order, json_: bool) -> None:
@@ -116,13 +136,18 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
 
     out = console(quiet=json_)
     with Board(out, course.metric) as board:
-        plan = at_work(course.run(board), lambda: "the same command goes on")
+        plan = at_work(course.run(board), _go_on)
+    out.print("writing the report …", style="dim")
     page = report.write(order.out)
     if json_:
         typer.echo(json.dumps(_plain(order, plan, page)))
     else:
         out.print(results(order.out, course.metric))
         out.print(f"\n{page}", style="dim")
+    if board.broken and not board.sound:
+        raise UsageError(f"no cell could be run, the first: {next(iter(board.broken.values()))}")
+    if board.broken:
+        typer.echo(f"veriloop: {board.broken_line}", err=True)
     if board.trouble:
         raise UsageError(f"{board.trouble_line}; the same command tries them again")
 

@@ -17,11 +17,17 @@ from veriloop.apps.cli.show import clip, counted, table
 
 
 class Board:
-    """Cells done, accuracy so far and spend, an arm a line; below them the time left."""
+    """Cells done, accuracy so far and spend, an arm a line; below them the time left.
+
+    ``trouble`` and ``broken`` are the cells that met trouble which may pass, and those of broken tasks, with the error;
+    ``sound`` is how many met neither.
+    """
 
     def __init__(self, console: Console, metric: str) -> None:
         self.console = console
         self.trouble: dict[tuple[str, str, int], str] = {}
+        self.broken: dict[tuple[str, str, int], str] = {}
+        self.sound = 0
         self._metric = metric
         self._stage = ""
         self._total = self._done = self._fresh = 0
@@ -52,8 +58,10 @@ class Board:
         self._done += 1
         self._fresh += fresh
         self._arms[row["arm"]].take(row, self._metric)
-        if unfinished(row):
-            self.trouble[row["arm"], row["task"], row["seed"]] = row["error"]
+        self.sound += not row["error"]
+        if row["error"]:
+            met = self.trouble if unfinished(row) else self.broken
+            met[row["arm"], row["task"], row["seed"]] = row["error"]
 
     def notice(self, text: str) -> None:
         """Something that a user should know."""
@@ -64,6 +72,13 @@ class Board:
         """What cells met that may pass."""
         first = next(iter(self.trouble.values()), "")
         return f"{counted(len(self.trouble), 'cell')} met trouble, the first: {first}"
+
+    @property
+    def broken_line(self) -> str:
+        """What cells of broken tasks met."""
+        tasks = len({task for _, task, _ in self.broken})
+        cells = f"{counted(len(self.broken), 'cell')} of {counted(tasks, 'task')}"
+        return f"{cells} could not be run and count as wrong, the first: {clip(next(iter(self.broken.values()), ''))}"
 
     def _shown(self) -> Any:
         shown = table("arm", "cells", self._metric, "broken", "tokens", "money")
@@ -107,10 +122,14 @@ def _clock(seconds: float) -> str:
 
 
 def results(out: Path, metric: str) -> Any:
-    """The table of a run: accuracy with its 95 % interval, what it cost on average, what went wrong."""
+    """The table of a run: which model, accuracy with its 95 % interval, what it cost on average, what went wrong."""
+    from veriloop.apps.bench.measured import measured
     from veriloop.apps.bench.stats import summary
 
-    arms = summary(out)
+    run = measured(out)
+    arms = summary(run)
+    played: dict[str, str] = run.plan.get("models") or {}
+    models = ", ".join(name if role == "proposer" else f"{role}={name}" for role, name in played.items())
     shown = table("arm", f"{metric} (95 %)", "any", "n", "tokens", "calls", "judged", "s", "money")
     for column in shown.columns[1:]:
         column.justify, column.no_wrap = "right", True
@@ -119,7 +138,8 @@ def results(out: Path, metric: str) -> Any:
     verifiers = sorted({arm["verify"] for arm in arms} - {"none"})
     about = f"verifier: {', '.join(verifiers) or 'none'} · any: any candidate right · n: proposals · judged: verdicts"
     notes = [Text(note, style="yellow") for arm in arms if (note := _note(arm))]
-    return Group(shown, Text(f"{about} · n to money: means per cell", style="dim"), *notes)
+    head = [Text(f"model: {clip(models)}", style="bold")] if models else []
+    return Group(*head, shown, Text(f"{about} · n to money: means per cell", style="dim"), *notes)
 
 
 def _line(arm: Any, metric: str) -> list[str]:

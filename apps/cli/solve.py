@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from veriloop.graphs.strategies import Strategy
 
 
-def _complete_models(incomplete: str) -> list[str]:
+def complete_models(incomplete: str) -> list[str]:
     from veriloop.models import PROVIDERS
     from veriloop.models.embedded import known
 
@@ -33,7 +33,7 @@ StrategyName = Annotated[
 Set = Annotated[list[str], typer.Option("--set", help="A parameter of the strategy: NAME=VALUE. Repeatable.")]
 Models = Annotated[
     list[str],
-    typer.Option("--model", "-m", help="MODEL, or ROLE=MODEL. Repeatable.", autocompletion=_complete_models),
+    typer.Option("--model", "-m", help="MODEL, or ROLE=MODEL. Repeatable.", autocompletion=complete_models),
 ]
 
 

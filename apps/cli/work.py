@@ -6,7 +6,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -64,13 +65,27 @@ def resumable(run_id: str) -> str:
 def at_work(work: Coroutine[Any, Any, T], hint: Callable[[], str]) -> T:
     """Run ``work`` to its end. Ctrl-C and SIGTERM end it and the command, with status 130 and 143 and a line that ends
     with ``hint``: how to go on (empty: there is no way)."""
-    try:
+    with cut_off(hint):
         return asyncio.run(_cut_quietly(work))
+
+
+@contextmanager
+def cut_off(hint: Callable[[], str]) -> Generator[None]:
+    """What Ctrl-C and SIGTERM end as ``at_work`` says, also where no loop is at work."""
+    before = signal.signal(signal.SIGTERM, _cut)
+    try:
+        yield
     except (KeyboardInterrupt, asyncio.CancelledError) as end:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only spoil the end
         how = hint()
         typer.echo(f"veriloop: interrupted{f'; {how}' if how else ''}", err=True)
         raise typer.Exit(130 if isinstance(end, KeyboardInterrupt) else 143) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _cut(*_: object) -> None:
+    raise asyncio.CancelledError
 
 
 async def _cut_quietly(work: Coroutine[Any, Any, T]) -> T:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import pytest
 from bench_tasks import DATA, LAYOUTS, Answers, cells, command, folder, needs_data, questions, rows
 from loopback import ChatServer, Raw
 
+from veriloop.apps.bench import report
 from veriloop.apps.bench.records import Results
+from veriloop.graphs.strategies import Strategy
 
 ARMS = ["--strategies", "single,best_of_n,self_refine,iad", "--proposals", "4"]
 
@@ -154,6 +158,8 @@ def test_one_broken_task_stops_nothing(veriloop, server, tmp_path: Path) -> None
     said = veriloop(*command(data, tmp_path / "out", *ARMS))
     assert said.status == 0
     assert "3 cells could not be run and count as wrong" in said.words
+    assert said.err.startswith("veriloop: 12 cells of 3 tasks could not be run and count as wrong, the first: ")
+    assert said.err.count("\n") == 1
     found = cells(tmp_path / "out")
     assert len(found) == 24
     broken = {row["task"]: row for row in found.values() if row["error"]}
@@ -164,6 +170,55 @@ def test_one_broken_task_stops_nothing(veriloop, server, tmp_path: Path) -> None
     for row in broken.values():
         assert (row["stopped"], row["right"], row["best"]) == ("broken", {"spider": False, "bird": False}, None)
         assert "\n" not in row["error"]
+
+
+def test_where_no_cell_could_be_run_that_is_the_end(veriloop, server, tmp_path: Path) -> None:
+    tasks = [{**task, "gold_sql": "SELECT x FROM fruit"} for task in rows(2)]
+    said = veriloop(*command(folder(tmp_path / "data", tasks), tmp_path / "out", "--strategies", "single"))
+    assert said.status == 2
+    assert "no cell could be run, the first: " in said.err
+    assert "no such column: x" in said.err
+
+
+@pytest.mark.parametrize(("signal_", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_report_is_announced_and_can_be_cut_off(
+    veriloop, server, tmp_path: Path, monkeypatch, signal_: signal.Signals, status: int
+) -> None:
+    def cut(out: Path) -> None:
+        os.kill(os.getpid(), signal_)
+        time.sleep(5)
+
+    asked = command(folder(tmp_path / "data", rows(2)), tmp_path / "out", "--strategies", "single")
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    with monkeypatch.context() as patched:
+        patched.setattr(report, "write", cut)
+        said = veriloop(*asked)
+    ignored = signal.signal(signal.SIGINT, handlers[signal.SIGINT])
+    assert (said.status, said.err) == (status, "veriloop: interrupted; the same command goes on\n")
+    assert "writing the report …" in said.out
+    assert (ignored, signal.getsignal(signal.SIGTERM)) == (signal.SIG_IGN, handlers[signal.SIGTERM])
+    assert veriloop(*asked).status == 0
+
+
+def test_the_table_says_which_model_ran(veriloop, server, tmp_path: Path) -> None:
+    asked = command(folder(tmp_path / "data", rows(2)), tmp_path / "out", "--strategies", "single")
+    assert "model: openai:test" in veriloop(*asked).out
+    told = veriloop("bench", "run", "--help").words
+    assert "each strategy's own number (best_of_n 8, iad 4 rounds x 2, self_refine 4)" in " ".join(
+        told.replace("│", " ").split()
+    )
+
+
+def test_the_help_states_the_defaults_that_strategies_have() -> None:
+    sizes = {name: Strategy(name).make().at_most for name in ("best_of_n", "iad", "self_refine")}
+    assert sizes == {"best_of_n": 8, "iad": 4 * 2, "self_refine": 4}
+
+
+def test_an_unknown_model_is_refused_before_anything_else_is_said(veriloop, tmp_path: Path) -> None:
+    asked = command(folder(tmp_path / "data", rows(2)), tmp_path / "out", "--model", "nobody:knows")
+    said = veriloop(*asked)
+    assert (said.status, said.out) == (2, "")
+    assert "nobody" in said.err
 
 
 def test_nothing_is_paid_for_a_broken_task(veriloop, server, answers: Answers, tmp_path: Path) -> None:
