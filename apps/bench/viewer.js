@@ -160,7 +160,11 @@ var VeriloopViewer = (() => {
       try { id = asked && decodeURIComponent(asked[1]); } catch { id = null; }
       const i = id === null ? -1 : this.index.tasks.findIndex((task) => task.id === id);
       if (i >= 0) {
+        while (this.found.indexOf(i) >= this.limit) this.limit += AT_ONCE;
+        this.at = i;
+        this.list();
         this.choose(i, false);
+        this.items.querySelector("[aria-current]")?.scrollIntoView({ block: "center", behavior: "instant" });
         this.root.scrollIntoView({ block: "start", behavior: "instant" });
       } else if (this.at === undefined && this.found.length) this.choose(this.found[0], false);
     }

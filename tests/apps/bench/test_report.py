@@ -22,7 +22,7 @@ from veriloop.core.errors import UsageError
 HOSTILE = (
     "</script><img src=x onerror=\"document.title='owned'\"><svg onload=\"document.title='owned'\"> ${1} {{ 7 * 7 }}"
 )
-TUNING = {
+TUNING: dict[str, Any] = {
     "tasks": 6,
     "metric": "spider",
     "temperatures": [0.3, 0.7],
@@ -192,8 +192,8 @@ def test_a_single_arm_without_verifier_has_a_report_too(tmp_path: Path):
 
 
 def test_names_are_as_short_as_this_run_allows(tmp_path: Path):
-    long = [Arm(f"iad:rounds=8:width=1{change} · {v}", "iad", v, change.strip())
-            for v in ("sql", "oracle") for change in ("", " shuffled")]  # fmt: skip
+    kinds = [(verify, change) for verify in ("sql", "oracle") for change in ("", " shuffled")]
+    long = [Arm(f"iad:rounds=8:width=1{change} · {verify}", "iad", verify, change.strip()) for verify, change in kinds]
     plan = {"tuning": {**TUNING, "arms": [{**TUNING["arms"][0], "label": "iad:rounds=8:width=1 · sql"}]}}
     run = measured(Made([Arm("best_of_n · sql"), *long], tasks=2, plan=plan).write(tmp_path / "one"))
     assert list(shown.short(run.arms).values()) == [
