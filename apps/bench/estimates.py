@@ -76,6 +76,20 @@ def means(values: Floats, weights: Floats) -> list[Interval]:
     return ratios(np.where(there, values, 0.0), there.astype(float), weights)
 
 
+def shares(values: Floats, weights: Floats) -> list[Interval]:
+    """``means`` of what lies within 0..1, also where the bootstrap knows no doubt (see ``doubted``)."""
+    return doubted(means(values, weights), ~np.isnan(values))
+
+
+def doubted(found: list[Interval], there: NDArray[np.bool_]) -> list[Interval]:
+    """Shares with their bootstrap intervals, but Wilson's where all tasks are alike (all right, all wrong): every round
+    then draws the same, and an interval without width would be falsely certain. ``there`` [tasks, columns] is which
+    tasks count; each is one trial, whatever its seeds."""
+    tasks = np.count_nonzero(there, axis=0)
+    alike = [each.high - each.low < 1e-9 for each in found]
+    return [wilson(f.value * n, float(n)) if a else f for f, n, a in zip(found, tasks, alike, strict=True)]
+
+
 def ratios(over: Floats, under: Floats, weights: Floats) -> list[Interval]:
     """sum(over) / sum(under) for each column [tasks, columns], with its bootstrap interval over the tasks."""
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,7 +1,8 @@
 """All statistics of a benchmark run, as plain data: ``summary``, ``comparisons``, ``curves``, ``calibration``.
 
 Each reads a run's folder (or a ``Measured``). Every accuracy is the mean over tasks of the mean over seeds; a cell with
-an error counts as wrong. Every interval is 95 %, a bootstrap over tasks (``estimates.draws``) unless it says Wilson.
+an error counts as wrong. Every interval is 95 %, a bootstrap over tasks (``estimates.draws``) unless it says Wilson; of
+a share that is the same on all tasks, as all right, it is Wilson's with tasks as trials (``estimates.doubted``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from veriloop.apps.bench.estimates import (
     Interval,
     auc_interval,
     brier,
+    doubted,
     draws,
     ece,
     means,
@@ -24,6 +26,7 @@ from veriloop.apps.bench.estimates import (
     pass_at_k,
     ratios,
     reliability,
+    shares,
     sign_flip,
     wilson,
 )
@@ -79,7 +82,7 @@ def over_seeds(values: Floats) -> Floats:
 
 
 def _by_metric(run: Measured, columns: Sequence[Floats], weights: Floats) -> Data:
-    found = means(np.stack(columns, axis=1), weights)
+    found = shares(np.stack(columns, axis=1), weights)
     return {metric: interval.plain for metric, interval in zip(run.metrics, found, strict=True)}
 
 
@@ -138,7 +141,7 @@ def _curves(run: Measured, arm: ArmCells, grid: Floats, weights: Floats) -> Data
 def _points(at: Sequence[int], blocks: Sequence[Floats], weights: Floats) -> list[Data]:
     if not blocks:
         return []
-    found = means(np.stack([over_seeds(block) for block in blocks], axis=1), weights)
+    found = shares(np.stack([over_seeds(block) for block in blocks], axis=1), weights)
     return [{"at": int(x), **interval.plain} for x, interval in zip(at, found, strict=True)]
 
 
@@ -272,4 +275,4 @@ def _rate(over: NDArray[np.bool_], under: NDArray[np.bool_], task: NDArray[np.in
     counts: list[Floats] = [
         np.bincount(task, each.astype(float), tasks)[:, None].astype(float) for each in (over, under)
     ]
-    return ratios(counts[0], counts[1], weights)[0]
+    return doubted(ratios(counts[0], counts[1], weights), counts[1] > 0)[0]

@@ -12,6 +12,7 @@ import pytest
 from bench_made import ABLATED, ARMS, Arm, Made
 
 from veriloop.apps.bench import stats
+from veriloop.apps.bench.estimates import wilson
 from veriloop.apps.bench.measured import measured
 from veriloop.apps.bench.worth import worth
 from veriloop.core.errors import UsageError
@@ -70,6 +71,16 @@ def test_a_summary_by_hand(tmp_path: Path):
     assert (found[BEST]["cells"], found[BEST]["candidates"], found[BEST]["proposals"]) == (2, 6, 3)
 
 
+@pytest.mark.parametrize("right", ["1", "0"])
+def test_three_tasks_that_are_all_alike_prove_little(tmp_path: Path, right: str):
+    run = written(tmp_path / "out", [cell(BEST, task, right, [10], seed=seed) for task in "abc" for seed in (0, 1)])
+    accuracy = stats.summary(run)[0]["accuracy"]["spider"]
+    assert accuracy == wilson(3 * int(right), 3).plain  # of tasks: more seeds make no more of them
+    assert accuracy["high"] - accuracy["low"] > 0.5
+    rates = stats.calibration(run)[0]["passed_wrong"]
+    assert rates["high"] - rates["low"] > 0.5
+
+
 def test_at_equal_tokens_the_arm_is_cut_to_what_best_of_n_used(tmp_path: Path):
     (found,) = stats.comparisons(written(tmp_path / "out", TINY))
     assert (found["arm"], found["base"], found["kind"]) == (IAD, BEST, "strategy")
@@ -102,7 +113,7 @@ def test_curves_by_hand(tmp_path: Path):
     assert values["ceiling"] == [0.0, 0.5, 0.5]
     assert [p["value"] for p in found[IAD]["metrics"]["spider"]["proposals"]] == [0.5, 1.0]  # a stopped run keeps its
     tokens = {p["at"]: p for p in found[IAD]["metrics"]["spider"]["tokens"]}
-    assert tokens[10] == {"at": 10, "value": 0.0, "low": 0.0, "high": 0.0, "answered": 0.0}
+    assert tokens[10] == {"at": 10, "value": 0.0, "low": 0.0, "high": wilson(0, 2).high, "answered": 0.0}
     assert tokens[max(tokens)]["value"] == 1.0
     assert max(tokens) <= 40
 
@@ -134,7 +145,7 @@ def test_a_folder_without_a_run_is_one_line(tmp_path: Path):
     with pytest.raises(UsageError, match="nothing to report"):
         stats.summary(written(tmp_path / "out", []))
     (tmp_path / "out" / "results.jsonl").write_text("{\n{}\n")
-    with pytest.raises(UsageError, match="line 1 is no cell"):
+    with pytest.raises(UsageError, match="line 1 is not a cell"):
         stats.summary(tmp_path / "out")
 
 
