@@ -67,7 +67,7 @@ def make(wanted: str | Benchmark) -> Benchmark:
     except TypeError as error:
         raise UsageError(f"benchmark {wanted!r} cannot be made by name alone: {error}") from error
     if not isinstance(made, Benchmark):
-        raise UsageError(f"{wanted!r} is no benchmark: it needs verify, metrics, load and an async score")
+        raise UsageError(f"{wanted!r} is not a benchmark: it needs verify, metrics, load and an async score")
     if not made.metrics:
         raise UsageError(f"benchmark {wanted!r} names no metric")
     return made

@@ -143,7 +143,9 @@ def agreed(folder: Path, plan: Plan) -> Plan:
         write(folder, plan)
         return plan
     then, now = there.get("command", {}), plan["command"]
-    differ = [_differs(name, then.get(name), now[name]) for name in now if then.get(name) != now[name]]
+    names = [name for name in now if then.get(name) != now[name]]
+    chosen = {"limit", "tune"}.intersection(names)  # these say which tasks are left of the data
+    differ = [_differs(name, then.get(name), now[name]) for name in names if not (name == "data" and chosen)]
     if differ:
         raise UsageError(f"{folder} holds another run: {', '.join(differ)}; ask the same, or give another --out")
     return there

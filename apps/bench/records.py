@@ -175,7 +175,7 @@ class Results:
                     key_of(row)
                 except (ValueError, KeyError, TypeError):
                     raise UsageError(
-                        f"{self.path}, line {number} is no cell of a benchmark run: take that line out and run again"
+                        f"{self.path}, line {number} is not a cell of a benchmark run: take that line out and run again"
                     ) from None
                 yield row
 

@@ -116,20 +116,29 @@ def _rows(file: Path) -> list[Mapping[str, Any]]:
         found: Any = _parsed(file, text)
     else:
         lines = enumerate(text.splitlines(), 1)
-        found = [_parsed(file, line, f", line {number}") for number, line in lines if line.strip()]
+        found = [_line(file, line, number) for number, line in lines if line.strip()]
+    if not isinstance(found, list):
+        raise UsageError(f"{file} is not a list of questions: {SHAPE}")
     rows = cast("list[Any]", found)
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in rows):
-        raise UsageError(f"{file} is no list of questions: {SHAPE}")
+    if odd := next((n for n, row in enumerate(rows, 1) if not isinstance(row, dict)), 0):
+        raise UsageError(f"{file}, question {odd}: it is not a JSON object but {json.dumps(rows[odd - 1])[:60]}")
     if not rows:
         raise UsageError(f"{file} has no questions")
     return rows
+
+
+def _line(file: Path, text: str, number: int) -> Any:
+    found = _parsed(file, text, f", line {number}")
+    if not isinstance(found, dict):
+        raise UsageError(f"{file}, line {number}: it is not a JSON object but {text.strip()[:60]}")
+    return cast("dict[str, Any]", found)
 
 
 def _parsed(file: Path, text: str, where: str = "") -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise UsageError(f"{file}{where}: it is no JSON ({error})") from error
+        raise UsageError(f"{file}{where}: it is not JSON ({error})") from error
 
 
 def _databases(folder: Path, ids: Sequence[str]) -> Path:
@@ -157,7 +166,7 @@ def _item(file: Path, place: int, row: Mapping[str, Any], databases: Path) -> It
         fields = f"{missing} ({', '.join(GOLD)})" if missing == "gold" else missing
         raise UsageError(f"{file}, question {place + 1}: it has no {fields}")
     if Path(name).name != name:
-        raise UsageError(f"{file}, question {place + 1}: db_id {name!r} is no name of a database")
+        raise UsageError(f"{file}, question {place + 1}: db_id {name!r} is not the name of a database")
     hint = text(*HINTS)
     return Item(
         id=text("id", "question_id") or f"{file.stem}_{place:04d}",

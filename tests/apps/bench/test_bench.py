@@ -146,6 +146,15 @@ def test_other_data_into_the_same_folder_are_refused(veriloop, server, tmp_path:
     assert "another content of its data" in veriloop(*asked).err
 
 
+@pytest.mark.parametrize("option", ["--limit", "--tune"])
+def test_only_what_the_user_changed_is_said_to_differ(veriloop, server, tmp_path: Path, option: str) -> None:
+    asked = command(folder(tmp_path / "data", rows(4)), tmp_path / "out", "--strategies", "single")
+    veriloop(*asked)
+    value = {"--limit": "2", "--tune": "0.5"}[option]
+    said = veriloop(*asked, option, value).err
+    assert f"holds another run: {option[2:]} none (now {value}); ask the same" in said
+
+
 def test_one_broken_task_stops_nothing(veriloop, server, tmp_path: Path) -> None:
     tasks = rows(6)
     tasks[0]["gold_sql"] = "SELECT x FROM fruit"
@@ -430,7 +439,7 @@ def test_a_line_that_is_no_cell_is_named(veriloop, server, tmp_path: Path) -> No
     with (tmp_path / "out" / "results.jsonl").open("a") as file:
         file.write("nonsense\n")
     said = veriloop(*asked)
-    assert "results.jsonl, line 3 is no cell of a benchmark run: take that line out" in said.err
+    assert "results.jsonl, line 3 is not a cell of a benchmark run: take that line out" in said.err
 
 
 OWN = """

@@ -79,7 +79,7 @@ def test_one_file_of_a_layout_can_be_named(tmp_path: Path) -> None:
     [
         ({"question": ""}, "question 2: it has no question"),
         ({"gold_sql": None}, r"question 2: it has no gold \(gold_sql, query, SQL, sql\)"),
-        ({"db_id": "../x"}, "question 2: db_id '../x' is no name of a database"),
+        ({"db_id": "../x"}, "question 2: db_id '../x' is not the name of a database"),
         ({"id": "q0"}, "the id 'q0' is there twice"),
     ],
 )
@@ -96,9 +96,11 @@ def test_a_task_that_cannot_be_is_named_by_its_place(tmp_path: Path, change: dic
     ("files", "said"),
     [
         ({}, "has no questions: give a folder with"),
-        ({"questions.jsonl": "no json"}, "line 1: it is no JSON"),
+        ({"questions.jsonl": "no json"}, "line 1: it is not JSON"),
+        ({"questions.jsonl": "{}\n\n[1,2]\n"}, r"questions.jsonl, line 3: it is not a JSON object but \[1,2\]"),
+        ({"dev.json": "[{}, 7]"}, "question 2: it is not a JSON object but 7"),
         ({"questions.jsonl": ""}, "has no questions"),
-        ({"dev.json": '{"a": 1}'}, "is no list of questions"),
+        ({"dev.json": '{"a": 1}'}, "is not a list of questions"),
         ({"dev.json": '[{"db_id": "x"}]'}, r"has no databases of its questions \(x.sqlite"),
     ],
 )
