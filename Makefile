@@ -27,7 +27,7 @@ bench: .venv/dev  ## Measure what the framework costs, and how it stands a storm
 bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql_geoquery.
 	$(BIN)/python scripts/embedded_sql/measure.py --data $(DATA)/text2sql_geoquery
 
-bench-methods: .venv/dev  ## Compare the methods offline, with embedded:sql on questions of ours (10 minutes).
+bench-methods: .venv/bench  ## Compare the methods offline, with embedded:sql on questions of ours (10 minutes).
 	$(BIN)/python scripts/embedded_sql/devset.py out/questions
 	$(BIN)/veriloop bench text2sql --data out/questions --tune 0.2 --temperatures 0,0.3,0.7,1.0,1.3 \
 	  --strategies single,best_of_n,self_refine,iad:rounds=8:width=1:stop_at=0.8 --verify sql+judge,oracle \
@@ -46,6 +46,10 @@ clean:  ## Remove what the other targets made.
 
 .venv/base: .venv/bin/python pyproject.toml constraints.txt
 	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e .
+	@touch $@
+
+.venv/bench: .venv/base
+	PYTHONWARNINGS=ignore $(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	@touch $@
 
 .venv/dev: .venv/base
