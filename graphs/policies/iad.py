@@ -15,7 +15,7 @@ from .common import best, perfect, positive, samplable, worst
 Feedback = Literal["score", "text", "both", "raw", "answers", "none"]
 Shown = Literal["best", "worst", "both"]
 
-OTHERS = 16
+OTHERS = 8
 """Other answers that a prompt lists at most."""
 NARROW = "The best answer falls short. Keep what is right about it, mend what is wrong, and do better."
 AWAY = "Avoid what makes the worst answer bad, and write one that is better in every way."

@@ -36,12 +36,9 @@ def test_solve_as_json_is_one_value(veriloop):
 
 
 def test_the_same_seed_gives_the_same_candidates(veriloop):
-    first, again, other = (
-        veriloop(
-            *ASK, "--json", "-s", "best_of_n", "--set", "early_stop=false", "--set", "temperature=1.5", "--seed", seed
-        )
-        for seed in ("1", "1", "2")
-    )
+    vague = ["how many big places are near the long river" if part == QUESTION else part for part in ASK]
+    options = ("--json", "-s", "best_of_n", "--set", "early_stop=false", "--set", "temperature=1.3", "--seed")
+    first, again, other = (veriloop(*vague, *options, seed) for seed in ("1", "1", "2"))
     texts = [[a["segments"][0]["text"] for a in said.json["attempts"]] for said in (first, again, other)]
     assert texts[0] == texts[1] != texts[2]
 
@@ -216,7 +213,7 @@ def test_arguments_that_cannot_be_taken_are_one_line(veriloop, arguments: list[s
     [
         ("postgres://me:secret@host/data", "must be written postgresql+psycopg://me:***@host/data (VERILOOP_STORE)"),
         ("sqlite:////dev/null/runs.sqlite", "cannot use the store /dev/null/runs.sqlite: "),
-        ("runs.sqlite", "is no database URL"),
+        ("runs.sqlite", "is not a database URL"),
     ],
 )
 def test_a_store_that_cannot_be_used_is_refused_before_any_call(veriloop, monkeypatch, store: str, expected: str):
