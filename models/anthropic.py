@@ -243,7 +243,7 @@ class Anthropic:
         except ValueError:
             event = None
         if not isinstance(event, dict):
-            raise self._endpoint.broken(f"an event that is no JSON object: {self._endpoint.say(data)[:100]}")
+            raise self._endpoint.broken(f"an event that is not a JSON object: {self._endpoint.say(data)[:100]}")
         event = cast("dict[str, Any]", event)
         if event.get("type") == "error":
             raise self._reported(event)

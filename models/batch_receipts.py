@@ -91,7 +91,7 @@ def _read(path: Path) -> Receipt | None:
     except FileNotFoundError:
         return None
     except (TypeError, ValueError):
-        raise UsageError(f"{path} is no receipt of a batch: remove it") from None
+        raise UsageError(f"{path} is not a receipt of a batch: remove it") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {plain(error)}") from None
 
