@@ -121,4 +121,4 @@ def json_values(text: str) -> Iterator[Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")

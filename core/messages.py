@@ -45,7 +45,7 @@ class Image:
             raise UsageError(f"cannot read the picture {path}: {plain(error)}") from None
         kind = next((kind for kind, begins in PICTURES.items() if begins.match(content)), None)
         if kind is None:
-            raise UsageError(f"{path} is no picture: give a PNG, JPEG, GIF or WebP file")
+            raise UsageError(f"{path} is not a picture: give a PNG, JPEG, GIF or WebP file")
         return cls(base64.b64encode(content).decode("ascii"), kind)
 
 

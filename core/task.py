@@ -51,7 +51,7 @@ class Task:
             object.__setattr__(self, "messages", tuple(self.messages))
         for turn in self.turns:
             if not isinstance(turn, Message):  # type: ignore[reportUnnecessaryIsInstance]
-                raise UsageError(f"{turn!r} is no message: write veriloop.Message('user', 'text')")
+                raise UsageError(f"{turn!r} is not a message: write veriloop.Message('user', 'text')")
         if not self.question.strip():
             raise UsageError("the task has no question: give a user message with text")
         try:

@@ -133,7 +133,7 @@ def _model(wanted: object, timeouts: Timeouts) -> Model:
     if isinstance(wanted, type) or not all(hasattr(wanted, part) for part in ("name", "capabilities", "generate")):
         if (model := wrapped(wanted)) is not None:
             return model
-        raise UsageError(f"{wanted!r} is no model: it needs name, capabilities and an async generate(request)")
+        raise UsageError(f"{wanted!r} is not a model: it needs name, capabilities and an async generate(request)")
     return cast(Model, wanted)
 
 

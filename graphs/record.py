@@ -68,7 +68,7 @@ def open_own(run_id: str, home: Path, stored: bool, record: str | Path | None = 
     """The log of a run of the caller's own id: the one that journals hold (or, with ``stored``, the store), else a new
     one."""
     if not _ID.fullmatch(run_id):
-        raise UsageError(f"{run_id!r} is no id of a run: give 1 to 80 letters, digits or . _ -")
+        raise UsageError(f"{run_id!r} is not an id of a run: give 1 to 80 letters, digits or . _ -")
     if record is not None:
         _refuse_target(Path(record))
     try:

@@ -151,7 +151,7 @@ def _refuse(task: object, output: Any, tools: Sequence[object]) -> None:
         raise UsageError("the answer to a question about a database is its rows: leave output out")
     for tool in tools:
         if not isinstance(tool, Tool):
-            raise UsageError(f"{tool!r} is no tool: it needs a spec and an async open(actions)")
+            raise UsageError(f"{tool!r} is not a tool: it needs a spec and an async open(actions)")
 
 
 def _anywhere(task: Task) -> Task:

@@ -42,7 +42,7 @@ class Strategy:
         if isinstance(wanted, str):
             return cls(wanted, parameters)
         if isinstance(wanted, type) or not (hasattr(wanted, "propose") and hasattr(wanted, "select")):
-            raise UsageError(f"{wanted!r} is no strategy: give a name, or an object with propose and select")
+            raise UsageError(f"{wanted!r} is not a strategy: give a name, or an object with propose and select")
         values: dict[str, Any] = {}
         if dataclasses.is_dataclass(wanted):
             values = {f.name: getattr(wanted, f.name) for f in dataclasses.fields(cast(Any, wanted))}
@@ -54,7 +54,7 @@ class Strategy:
             return self.policy
         made = resolve("strategy", self.name, KNOWN)
         if not hasattr(made, "propose") or not hasattr(made, "select"):
-            raise UsageError(f"{self.name!r} is no strategy: it needs propose and select")
+            raise UsageError(f"{self.name!r} is not a strategy: it needs propose and select")
         if not isinstance(made, type):
             return made
         known = {f.name: f for f in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}

@@ -24,14 +24,14 @@ PATIENCE = 30
 
 
 def url_of(settings: Settings) -> URL:
-    """Where the data lives. Raises ``UsageError`` for what is no database URL."""
+    """Where the data lives. Raises ``UsageError`` for what is not a database URL."""
     if not settings.store:
         return URL.create("sqlite", database=str(settings.folder.absolute() / "veriloop.sqlite"))
     try:
         url = make_url(settings.store)
     except SQLAlchemyError:
         raise UsageError(
-            "setting 'store' (VERILOOP_STORE) is no database URL; write sqlite:////folder/file.sqlite or "
+            "setting 'store' (VERILOOP_STORE) is not a database URL; write sqlite:////folder/file.sqlite or "
             "postgresql+psycopg://user:password@host/database"
         ) from None
     if url.drivername == "postgres":  # as servers hand it out, and as SQLAlchemy does not read it

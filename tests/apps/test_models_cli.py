@@ -56,7 +56,7 @@ def test_a_check_that_cannot_begin_is_one_line(veriloop, monkeypatch, json_: lis
 def test_a_file_that_is_no_picture_is_not_sent(veriloop, content: bytes):
     Path("note.png").write_bytes(content)
     said = veriloop("solve", "Which colour?", "--image", "note.png", "--model", "openai:any")
-    assert (said.status, said.err) == (2, "veriloop: note.png is no picture: give a PNG, JPEG, GIF or WebP file\n")
+    assert (said.status, said.err) == (2, "veriloop: note.png is not a picture: give a PNG, JPEG, GIF or WebP file\n")
 
 
 def test_a_server_that_goes_away_in_a_later_round_leaves_a_way_on(veriloop, monkeypatch):
@@ -140,7 +140,7 @@ def test_what_a_server_refuses_is_one_line_with_the_remedy(veriloop, monkeypatch
         ),
         (["--image", "red.png", "--model", f"transformers:{shared('text')}"], "reads no pictures"),
         (["--image", "gone.png", "--model", "openai:any"], "cannot read the picture gone.png: No such file"),
-        (["--image", "atlas.sqlite", "--model", "openai:any"], "is no picture"),
+        (["--image", "atlas.sqlite", "--model", "openai:any"], "is not a picture"),
         (["--model", "openai:"], "'openai:' names no model: write openai:NAME"),
         (["--model", "anthropic:claude-opus-5-5"], "ANTHROPIC_API_KEY is not set: set it"),
         (["--model", "openai-responses:gpt-5"], "OPENAI_API_KEY is not set: set it"),

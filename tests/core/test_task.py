@@ -44,7 +44,7 @@ def test_a_picture_is_read_with_its_kind(tmp_path: Path):
     path.write_bytes(b"\xff\xd8\xff")
     assert Image.from_file(path) == Image("/9j/", "image/jpeg")
     path.write_bytes(b"hello")
-    with pytest.raises(UsageError, match=r"photo\.png is no picture"):
+    with pytest.raises(UsageError, match=r"photo\.png is not a picture"):
         Image.from_file(path)
 
 

@@ -108,7 +108,7 @@ def test_another_run_under_the_same_id_is_refused_by_what_differs(tmp_path: Path
 
 @pytest.mark.parametrize("wrong", ["", "a b", "x" * 81, "é", 'a"b'])
 def test_an_id_that_cannot_be_is_refused(tmp_path: Path, wrong: str) -> None:
-    with pytest.raises(UsageError, match="is no id of a run"):
+    with pytest.raises(UsageError, match="is not an id of a run"):
         solve(Scripted(fruit), wrong, folder=tmp_path)
 
 

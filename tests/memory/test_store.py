@@ -134,7 +134,7 @@ def test_a_writer_that_waits_too_long_says_so(
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("runs.sqlite", "is no database URL"),
+        ("runs.sqlite", "is not a database URL"),
         ("sqlite://", "would forget everything"),
         ("sqlite:///:memory:", "would forget everything"),
         ("oracle9://here", "Can't load plugin"),

@@ -261,13 +261,13 @@ def test_a_request_that_has_no_form_as_json_is_the_callers_fault(streamed: bool)
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (Cut(["x"], 3, "garbage"), "an event that is no JSON object"),
+        (Cut(["x"], 3, "garbage"), "that is not a JSON object"),
         (Raw(200, "<html>", {"content-type": "text/html"}), "text/html that is not JSON"),
-        (Raw(200, f"data: {'x' * 90}{CANARY}\n\n", {"content-type": "text/event-stream"}), "no JSON object: xxx"),
-        (Raw(200, "data: " + "[" * 10**5 + "\n\n", {"content-type": "text/event-stream"}), "no JSON object"),
+        (Raw(200, f"data: {'x' * 90}{CANARY}\n\n", {"content-type": "text/event-stream"}), "not a JSON object: xxx"),
+        (Raw(200, "data: " + "[" * 10**5 + "\n\n", {"content-type": "text/event-stream"}), "not a JSON object"),
         (Raw(200, "[" * 10**5, {"content-type": "application/json"}), "application/json that is not JSON"),
         (Raw(200, '{"content": [', {"content-type": "application/json"}), "application/json that is not JSON"),
-        (Raw(200, "event: x\ndata: [1]\n\n", {"content-type": "text/event-stream"}), "an event that is no JSON object"),
+        (Raw(200, "event: x\ndata: [1]\n\n", {"content-type": "text/event-stream"}), "that is not a JSON object"),
     ],
 )
 def test_a_broken_stream_is_an_error_of_one_line(answer: Answer, words: str):

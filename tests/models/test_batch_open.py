@@ -354,7 +354,7 @@ def test_a_file_that_is_no_receipt_is_not_skipped(tmp_path: Path):
         async with BatchServer() as server:
             (error,) = await ask(model_of("openai", server, tmp_path), "a")
             assert isinstance(error, UsageError)
-            assert str(error) == f"{tmp_path / 'mine.json'} is no receipt of a batch: remove it"
+            assert str(error) == f"{tmp_path / 'mine.json'} is not a receipt of a batch: remove it"
             assert server.made == []
 
     asyncio.run(run())
