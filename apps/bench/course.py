@@ -80,6 +80,7 @@ class Course:
         order, watch = self.order, watch or Quiet()
         with plans.claimed(order.out):
             self.plan = plans.agreed(order.out, self.plan)
+            plans.write_gold(order.out, self.items)
             try:
                 spent = await self._tune(watch) if self.tuning else 0.0
                 await self._measure(watch, spent)

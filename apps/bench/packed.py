@@ -1,8 +1,8 @@
 """All cells of a run as text that a page can hold and unpack: what ``viewer.js`` shows.
 
 The text is one JSON value a line. The first line is the index: ``metrics`` (main first), ``arms`` ({label, oracle,
-change, colour}), ``seeds``, and ``tasks``, each {id, group, question, right: the mean worth over seeds by the main
-metric for each arm, none where it was not run; errors}. Line i + 1 holds the cells of the i-th task: records of
+change, colour}), ``seeds``, and ``tasks``, each {id, group, question, gold, right: the mean worth over seeds by the
+main metric for each arm, none where it was not run; errors}. Line i + 1 holds the cells of the i-th task: records of
 ``results.jsonl`` without what the index says, their arm by its place. In a page it is compressed by gzip, in base64.
 """
 
@@ -21,12 +21,13 @@ SPEND = ("calls", "tokens_in", "tokens_out", "money", "tool_runs", "verdicts")
 CANDIDATE = ("id", "round", "parents", "answer", "outcome", "right", "tokens_in", "tokens_out", "verifying")
 
 
-def packed(run: Measured, colours: Mapping[str, int]) -> str:
-    """Every cell of ``run``, ready to embed; ``colours`` gives each arm's number by label."""
-    return b64encode(gzip.compress("\n".join(lines(run, colours)).encode(), 9, mtime=0)).decode()
+def packed(run: Measured, colours: Mapping[str, int], gold: Mapping[str, Sequence[str]]) -> str:
+    """Every cell of ``run``, ready to embed; ``colours`` gives each arm's number by label, ``gold`` the right answers
+    by task."""
+    return b64encode(gzip.compress("\n".join(lines(run, colours, gold)).encode(), 9, mtime=0)).decode()
 
 
-def lines(run: Measured, colours: Mapping[str, int]) -> list[str]:
+def lines(run: Measured, colours: Mapping[str, int], gold: Mapping[str, Sequence[str]]) -> list[str]:
     """The index, then a line for each task."""
     place = {arm.label: i for i, arm in enumerate(run.arms)}
     by_task: dict[str, list[Row]] = {task: [] for task in run.tasks}
@@ -38,7 +39,7 @@ def lines(run: Measured, colours: Mapping[str, int]) -> list[str]:
             {"label": a.label, "oracle": a.oracle, "change": a.change, "colour": colours[a.label]} for a in run.arms
         ],
         "seeds": run.seeds,
-        "tasks": [_task(run, task, rows, place) for task, rows in by_task.items()],
+        "tasks": [{**_task(run, task, rows, place), "gold": gold.get(task, [])} for task, rows in by_task.items()],
     }
     cells = [[_cell(row, place) for row in _ordered(rows, place)] for rows in by_task.values()]
     return [_line(value) for value in (index, *cells)]

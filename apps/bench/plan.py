@@ -23,6 +23,7 @@ from veriloop.core.wire import dumps, encode
 
 VERSION = 1
 BLOCK = 1 << 20
+GOLD = "gold.json"
 WHOLE = 64 << 20
 """Bytes up to which a database counts with all of its content; of a larger one, begin, end and size count."""
 STARTED = ("results.jsonl", "journals", "tuning/results.jsonl", "tuning/journals")
@@ -103,12 +104,34 @@ def read(folder: Path) -> Plan | None:
 
 def write(folder: Path, plan: Plan) -> None:
     """Write the plan in one move."""
-    partial = folder / ".plan.json.part"
+    _write(folder / "plan.json", plan)
+
+
+def write_gold(folder: Path, items: Sequence[Item]) -> None:
+    """Write the right answers for the report's reader, in one move: no run ever reads them."""
+    texts: dict[str, list[str]] = {}
+    for item in items:
+        gold: Any = item.gold
+        golds: Sequence[Any] = cast("Sequence[Any]", gold) if isinstance(gold, list | tuple) else [gold]
+        texts[item.id] = [each if isinstance(each, str) else _text(each) for each in golds]
+    _write(folder / GOLD, texts)
+
+
+def read_gold(folder: Path) -> Mapping[str, Sequence[str]]:
+    """The right answers by task, as ``write_gold`` left them; none where it did not."""
+    try:
+        return json.loads((folder / GOLD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(path: Path, value: object) -> None:
+    partial = path.with_name(f".{path.name}.part")
     with partial.open("w", encoding="utf-8") as file:
-        json.dump(plan, file, indent=1, ensure_ascii=False)
+        json.dump(value, file, indent=1, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(folder / "plan.json")
+    partial.replace(path)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from veriloop.apps.bench import plots, shown, stats
 from veriloop.apps.bench.abstain import Calibrator, coverage
 from veriloop.apps.bench.measured import Measured, measured
 from veriloop.apps.bench.packed import packed
+from veriloop.apps.bench.plan import read_gold
 from veriloop.apps.bench.worth import SHOWN, Rates, worth, worth_of
 
 Data = dict[str, Any]
@@ -35,14 +36,14 @@ def write(out: Path, cost: float = 1.0) -> Path:
 
     Raises ``UsageError`` when no run is there.
     """
-    text = page(measured(out), cost)
+    text = page(measured(out), cost, read_gold(out))
     path, partial = out / "report.html", out / ".report.html.part"
     partial.write_text(text, encoding="utf-8")
     return partial.replace(path)
 
 
-def page(run: Measured, cost: float = 1.0) -> str:
-    """The page's text: the same for the same data."""
+def page(run: Measured, cost: float = 1.0, gold: Mapping[str, Sequence[str]] | None = None) -> str:
+    """The page's text: the same for the same data. ``gold`` are the right answers by task, shown beside it."""
     draws = plots.installed()
     run, given = shown.renamed(run)
     look = _Look(run, draws)
@@ -55,7 +56,7 @@ def page(run: Measured, cost: float = 1.0) -> str:
         "viewer": _ours(viewer),
         "boot": _ours(BOOT),
         "script_hashes": _ours(" ".join(_hash(text) for text in (viewer, BOOT))),
-        "data": packed(run, look.colours),
+        "data": packed(run, look.colours, gold or {}),
         "plots": draws,
         **_head(run),
         **_results(run, look, given),

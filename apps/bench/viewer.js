@@ -185,6 +185,8 @@ var VeriloopViewer = (() => {
           make("button", { type: "button", "aria-label": "next task", text: "→", onclick: () => this.step(1) })),
         make("p", { class: "v-id", text: [task.group, task.id].filter(Boolean).join(" · ") }),
         make("h3", { text: task.question || task.id }),
+        ...(task.gold || []).map((gold, i) => make("p", { class: "v-gold" },
+          make("span", { text: i ? "or " : "right answer (gold: only scorers and the oracle see it) " }), make("code", { text: gold }))),
         this.seeds());
       const columns = make("div", { class: "v-columns" });
       for (const arm of this.arms()) columns.append(this.column(arm, cells.find((c) => c.arm === arm && c.seed === seed)));

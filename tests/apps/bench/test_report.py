@@ -15,8 +15,11 @@ import browser
 import pytest
 from bench_made import ABLATED, ARMS, Arm, Made
 
+from veriloop import Task
 from veriloop.apps.bench import plots, report, shown, stats
+from veriloop.apps.bench.benchmark import Item
 from veriloop.apps.bench.measured import measured
+from veriloop.apps.bench.plan import write_gold
 from veriloop.core.errors import UsageError
 
 HOSTILE = (
@@ -158,6 +161,16 @@ def test_hostile_names_are_escaped(tmp_path: Path):
     assert "img" not in tags.names
     assert not [name for name in tags.attributes if name.startswith("on")]
     assert page.count("</script>") == 3
+
+
+def test_the_right_answers_stand_beside_the_tasks_and_can_be_missing(out: Path):
+    first = unpacked(report.write(out).read_text())[0]["tasks"]
+    golds = ["SELECT 1", [HOSTILE, "SELECT 2"]]
+    write_gold(out, [Item(task["id"], Task("Who?"), gold) for task, gold in zip(first, golds, strict=False)])
+    page = report.write(out).read_text()
+    assert HOSTILE not in page
+    assert [task["gold"] for task in unpacked(page)[0]["tasks"]][:3] == [["SELECT 1"], [HOSTILE, "SELECT 2"], []]
+    assert not any(task["gold"] for task in first)
 
 
 def test_every_candidate_is_in_the_page(out: Path):
