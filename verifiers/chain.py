@@ -49,7 +49,7 @@ class Chain:
         outcome = _outcome(verdicts)
         if outcome in ("unscored", "infra_error"):
             return Verdict(outcome, None, findings, self.name)
-        scores = [_score(verdict) for verdict in verdicts if verdict.outcome != "unscored"]
+        scores = [score_of(verdict) for verdict in verdicts if verdict.outcome != "unscored"]
         silent = len(verdicts) - len(scores)
         return Verdict(outcome, min(1.0, sum(scores) / (len(self.stages) - silent)), findings, self.name)
 
@@ -59,5 +59,6 @@ def _outcome(verdicts: list[Verdict]) -> Outcome:
     return min(verdicts, key=lambda verdict: GRAVEST.index(verdict.outcome), default=UNSCORED).outcome
 
 
-def _score(verdict: Verdict) -> float:
+def score_of(verdict: Verdict) -> float:
+    """A verdict's score; of one that only passed or failed, 1 or 0."""
     return verdict.score if verdict.score is not None else float(verdict.outcome == "passed")

@@ -17,6 +17,7 @@ from ..core.protocols import Context, Verifier
 from ..core.search import Candidate, Finding, Outcome, Verdict
 from ..core.seeds import derive
 from ..core.task import Task
+from .chain import score_of
 
 TOLD = "told"
 """The criterion of a finding that holds the score for feedback, where noise sets it apart from the one that selects."""
@@ -68,16 +69,12 @@ class _Around:
         if verdict.outcome in FLIPS:
             said = candidate.key or candidate.text
             rng = random.Random(derive(self.seed, self.change, ascii(task.question), ascii(said)))
-            verdict = self.changed(verdict, _score(verdict), rng)
+            verdict = self.changed(verdict, score_of(verdict), rng)
         return replace(verdict, verifier=self.name)
 
     def changed(self, verdict: Verdict, score: float, rng: random.Random) -> Verdict:
         """The verdict that is given instead."""
         raise NotImplementedError
-
-
-def _score(verdict: Verdict) -> float:
-    return verdict.score if verdict.score is not None else float(verdict.outcome == "passed")
 
 
 @dataclass(frozen=True)

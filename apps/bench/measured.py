@@ -83,8 +83,10 @@ class ArmCells:
 
 @dataclass(frozen=True)
 class Measured:
-    """A benchmark run: its plan, names along the axes, and each arm's cells. ``rows`` are the cells as recorded."""
+    """A benchmark run: its folder and plan, names along the axes, and each arm's cells. ``rows`` are the cells as
+    recorded."""
 
+    out: Path
     plan: Mapping[str, Any]
     metrics: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -114,7 +116,7 @@ def measured(out: Path | Measured) -> Measured:
     most = {str(arm["label"]): arm.get("proposals") for arm in asked["arms"]}
     frame = _Frame(metrics, tasks, seeds, width, most)
     arms = tuple(frame.arm(cells) for cells in by_arm.values() if cells)
-    return Measured(asked, metrics, tuple(tasks), tuple(seeds), arms, rows)
+    return Measured(out, asked, metrics, tuple(tasks), tuple(seeds), arms, rows)
 
 
 def _read(out: Path) -> tuple[Mapping[str, Any], tuple[Row, ...]]:

@@ -30,20 +30,21 @@ BOOT = (
 )
 
 
-def write(out: Path, cost: float = 1.0) -> Path:
-    """Writes ``out``/report.html from what the run left, and returns its path. ``cost`` is what a wrong answer costs,
-    where a right one gains 1 (see ``worth``). Without matplotlib the page says how to get its plots.
+def write(out: Path | Measured, cost: float = 1.0) -> Path:
+    """Writes report.html into the folder of a run, from what it left, and returns its path. ``cost`` is what a wrong
+    answer costs, where a right one gains 1 (see ``worth``). Without matplotlib the page says how to get its plots.
 
     Raises ``UsageError`` when no run is there.
     """
-    text = page(measured(out), cost, read_gold(out))
-    path, partial = out / "report.html", out / ".report.html.part"
+    run = measured(out)
+    text = page(run, cost)
+    path, partial = run.out / "report.html", run.out / ".report.html.part"
     partial.write_text(text, encoding="utf-8")
     return partial.replace(path)
 
 
-def page(run: Measured, cost: float = 1.0, gold: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The page's text: the same for the same data. ``gold`` are the right answers by task, shown beside it."""
+def page(run: Measured, cost: float = 1.0) -> str:
+    """The page's text: the same for the same data."""
     draws = plots.installed()
     run, given = shown.renamed(run)
     look = _Look(run, draws)
@@ -56,7 +57,7 @@ def page(run: Measured, cost: float = 1.0, gold: Mapping[str, Sequence[str]] | N
         "viewer": _ours(viewer),
         "boot": _ours(BOOT),
         "script_hashes": _ours(" ".join(_hash(text) for text in (viewer, BOOT))),
-        "data": packed(run, look.colours, gold or {}),
+        "data": packed(run, look.colours, read_gold(run.out)),
         "plots": draws,
         **_head(run),
         **_results(run, look, given),

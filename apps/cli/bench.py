@@ -16,7 +16,6 @@ from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
     from veriloop.apps.bench.course import Course, Order
-    from veriloop.apps.bench.plan import Plan
 
 PROPOSALS = (
     "Candidates of each run, for all strategies alike. Default: each strategy's own number (best_of_n 8, "
@@ -130,6 +129,8 @@ def _go_on() -> str:
 
 def _follow(course: Course, order: Order, json_: bool) -> None:
     from veriloop.apps.bench import report
+    from veriloop.apps.bench.measured import measured
+    from veriloop.apps.bench.stats import summary
     from veriloop.apps.cli.bench_board import Board, results
     from veriloop.apps.cli.show import console
     from veriloop.apps.cli.work import at_work
@@ -138,11 +139,13 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
     with Board(out, course.metric) as board:
         plan = at_work(course.run(board), _go_on)
     out.print("writing the report …", style="dim")
-    page = report.write(order.out)
+    run = measured(order.out)
+    page = report.write(run)
     if json_:
-        typer.echo(json.dumps(_plain(order, plan, page)))
+        arms = summary(run)
+        typer.echo(json.dumps({"out": str(order.out), "report": str(page), "plan": plan, "arms": arms}))
     else:
-        out.print(results(order.out, course.metric))
+        out.print(results(run, course.metric))
         out.print(f"\n{page}", style="dim")
     if board.broken and not board.sound:
         raise UsageError(f"no cell could be run, the first: {next(iter(board.broken.values()))}")
@@ -150,12 +153,6 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
         typer.echo(f"veriloop: {board.broken_line}", err=True)
     if board.trouble:
         raise UsageError(f"{board.trouble_line}; the same command tries them again")
-
-
-def _plain(order: Order, plan: Plan, page: Path) -> dict[str, Any]:
-    from veriloop.apps.bench.stats import summary
-
-    return {"out": str(order.out), "report": str(page), "plan": plan, "arms": summary(order.out)}
 
 
 def _words(text: str) -> list[str]:

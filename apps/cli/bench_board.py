@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.text import Text
 
 from veriloop.apps.bench.arms import Arm
 from veriloop.apps.bench.records import Row, unfinished
-from veriloop.apps.cli.show import clip, counted, table
+from veriloop.apps.cli.show import Lively, clip, counted, table
+
+if TYPE_CHECKING:
+    from veriloop.apps.bench.measured import Measured
 
 
-class Board:
+class Board(Lively):
     """Cells done, accuracy so far and spend, an arm a line; below them the time left.
 
     ``trouble`` and ``broken`` are the cells that met trouble which may pass, and those of broken tasks, with the error;
@@ -24,7 +25,7 @@ class Board:
     """
 
     def __init__(self, console: Console, metric: str) -> None:
-        self.console = console
+        super().__init__(console)
         self.trouble: dict[tuple[str, str, int], str] = {}
         self.broken: dict[tuple[str, str, int], str] = {}
         self.sound = 0
@@ -33,18 +34,6 @@ class Board:
         self._total = self._done = self._fresh = 0
         self._began = time.monotonic()
         self._arms: dict[str, _Standing] = {}
-        self._live: Live | None = None
-        if console.is_terminal and not console.quiet:
-            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._shown)
-
-    def __enter__(self) -> Board:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
 
     def began(self, stage: str, total: int, arms: Sequence[Arm]) -> None:
         """A stage of so many cells begins."""
@@ -80,7 +69,7 @@ class Board:
         cells = f"{counted(len(self.broken), 'cell')} of {counted(tasks, 'task')}"
         return f"{cells} could not be run and count as wrong, the first: {clip(next(iter(self.broken.values()), ''))}"
 
-    def _shown(self) -> Any:
+    def status(self) -> Any:
         shown = table("arm", "cells", self._metric, "broken", "tokens", "money")
         for column in shown.columns[1:]:
             column.justify = "right"
@@ -121,12 +110,10 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
-def results(out: Path, metric: str) -> Any:
+def results(run: Measured, metric: str) -> Any:
     """The table of a run: which model, accuracy with its 95 % interval, what it cost on average, what went wrong."""
-    from veriloop.apps.bench.measured import measured
     from veriloop.apps.bench.stats import summary
 
-    run = measured(out)
     arms = summary(run)
     played: dict[str, str] = run.plan.get("models") or {}
     models = ", ".join(name if role == "proposer" else f"{role}={name}" for role, name in played.items())

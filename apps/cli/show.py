@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -26,14 +26,37 @@ def console(quiet: bool = False) -> Console:
     return Console(markup=False, quiet=quiet)
 
 
-class Watcher:
+class Lively:
+    """Shows ``status`` below what is printed while work goes on, on a terminal that may be written to."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._live: Live | None = None
+        if console.is_terminal and not console.quiet:
+            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self.status)
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def status(self) -> Any:
+        """How it stands."""
+        raise NotImplementedError
+
+
+class Watcher(Lively):
     """Shows a run's rounds as they happen: candidates, scores, feedback; below them spend and time left. ``note`` is a
     line to begin with."""
 
     def __init__(
         self, console: Console, at_most: int | None = None, seconds: float | None = None, note: str = ""
     ) -> None:
-        self.console = console
+        super().__init__(console)
         self.run_id = ""
         self._at_most = at_most
         self._seconds = seconds
@@ -42,18 +65,6 @@ class Watcher:
         self._spend = Spend()
         self._started = time.monotonic()
         self._seen: set[str] = set()
-        self._live: Live | None = None
-        if console.is_terminal:
-            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._status)
-
-    def __enter__(self) -> Watcher:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Take one event; one that was shown before (a repeated notice, a replayed step) is dropped."""
@@ -77,7 +88,7 @@ class Watcher:
         elif isinstance(event, RunEnded):
             self._working = 0
 
-    def _status(self) -> Text:
+    def status(self) -> Text:
         """The line below the rounds, which the clock keeps up to date."""
         seconds = time.monotonic() - self._started
         parts = [counted(self._ended, "attempt") + (f" of at most {self._at_most}" if self._at_most else "")]

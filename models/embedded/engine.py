@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
-from .exclusion import FLOORS, Excluded, Probabilities, probabilities
+from .exclusion import FLOORS, Excluded, Probabilities, above, probabilities
 from .judging import Weights, features
 from .reading import Attempt
 from .threads import one_thread
@@ -81,11 +81,8 @@ class _Row:
         """Draws the next token and writes it down."""
         opening = self.transcript.opening
         mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
-        odds = probabilities(logits, mask, 0.0)
-        if self.excluded:
-            left = self.excluded.leave(logits, self.transcript.ids, mask)
-        else:
-            left = probabilities(logits, mask, FLOORS[0])
+        odds = probabilities(logits, mask)
+        left = self.excluded.leave(odds, self.transcript.ids) if self.excluded else above(odds, FLOORS[0])
         token = sample(left, self.job.temperature, self.job.top_p, self.random)
         logprob = float(np.log(odds[token]))
         self.logprobs.append(logprob)

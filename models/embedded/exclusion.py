@@ -43,28 +43,34 @@ class Excluded:
                 return cls(tuple(texts), weights, floor)
         return None
 
-    def leave(self, logits: Floats, written: Sequence[int], banned: NDArray[np.bool_]) -> Probabilities:
-        """The probabilities of the next token after ``written``, given that no excluded text is written."""
-        left = probabilities(logits, banned, self.floor)
+    def leave(self, odds: Probabilities, written: Sequence[int]) -> Probabilities:
+        """The probabilities of the next token after ``written``, given that no excluded text is written; ``odds`` are
+        those without that."""
+        left = above(odds, self.floor)
         at = len(written)
         for text, weights in zip(self.texts, self.weights, strict=True):
             if at < len(text) and tuple(written) == text[:at]:
                 left[text[at]] -= weights[at]
         left = np.maximum(left, 0.0)
         total = float(left.sum())
-        return left / total if total > 0 else probabilities(logits, banned, self.floor)
+        return left / total if total > 0 else above(odds, self.floor)
 
 
-def probabilities(logits: Floats, banned: NDArray[np.bool_], floor: float) -> Probabilities:
-    """Next-token probabilities at temperature 1, without what is banned or below the floor."""
+def probabilities(logits: Floats, banned: NDArray[np.bool_]) -> Probabilities:
+    """Next-token probabilities at temperature 1, without what is banned."""
     scores = np.where(banned, -np.inf, logits.astype(np.float64))
     found = np.exp(scores - scores.max())
-    found /= found.sum()
-    found[found < floor] = 0.0
     return np.asarray(found / found.sum(), dtype=np.float64)
+
+
+def above(odds: Probabilities, floor: float) -> Probabilities:
+    """Probabilities without those below the floor, brought to a sum of one."""
+    kept = np.where(odds < floor, 0.0, odds)
+    return np.asarray(kept / kept.sum(), dtype=np.float64)
 
 
 def _weights(rows: Floats, text: Sequence[int], banned: NDArray[np.bool_], floor: float) -> Probabilities:
     """What the rest of a text weighs, from each of its tokens on."""
-    steps = [float(probabilities(row, banned, floor)[token]) for row, token in zip(rows, text, strict=True)]
+    every = [above(probabilities(row, banned), floor) for row in rows]
+    steps = [float(odds[token]) for odds, token in zip(every, text, strict=True)]
     return np.asarray(np.cumprod(steps[::-1])[::-1], dtype=np.float64)

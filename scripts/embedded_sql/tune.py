@@ -15,12 +15,14 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -29,8 +31,8 @@ from grow import grow
 from mistakes import blurred
 from train import optimizers_of, rate, save
 
+from veriloop.apps.bench.estimates import auc
 from veriloop.models.embedded.reading import Attempt, ordered
-from veriloop.models.embedded.text import normalise
 from veriloop.models.embedded.vocabulary import Vocabulary
 
 KINDS = ("write", "revise", "judge")
@@ -59,25 +61,25 @@ class Rows:
 
     def write(self, question: str, sql: str) -> Row:
         """The question and its SQL."""
-        vocabulary = self.vocabulary
-        read, slots = vocabulary.read(normalise(question))
-        ids = [vocabulary.question, *read, vocabulary.answer]
-        return Row([*ids, *vocabulary.write(sql, slots), vocabulary.end], len(ids), "write")
+        return self._written(question, sql, (), "write")
 
     def revise(self, line: dict[str, Any] | None = None, kind: str = "", count: int = 0) -> Row:
         """A question, one to four wrong attempts, and the right SQL; ``kind`` is whose words stand beside them."""
-        rng, vocabulary = self.rng, self.vocabulary
-        fresh = line is None
+        rng, fresh = self.rng, line is None
         line = line or rng.choice(self.hard if rng.random() < 0.6 else self.revised)
         wrong = [each for each in line["tries"] if not each["right"]]
         kind = kind or rng.choices(("oracle", "sql", "bare"), (50, 35, 15))[0]
         shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (40, 30, 15, 15))[0]))
         attempts = [Attempt(each["sql"], self.marks(each, kind, place)) for place, each in enumerate(shown)]
         count = rng.choices((0, 1, 2, 3), (70, 15, 10, 5))[0] if fresh else count
-        read, slots = vocabulary.read(blurred(rng, line["question"], line["sql"], count))
-        told = [i for attempt in attempts for i in (vocabulary.rejected, *vocabulary.seen(attempt, slots))]
-        ids = [vocabulary.question, *read, *told, vocabulary.answer]
-        return Row([*ids, *vocabulary.write(line["sql"], slots), vocabulary.end], len(ids), "revise")
+        return self._written(blurred(rng, line["question"], line["sql"], count), line["sql"], attempts, "revise")
+
+    def _written(self, question: str, sql: str, attempts: Sequence[Attempt], kind: str) -> Row:
+        """What the model reads, as it will when it is asked, and the SQL and end that it is to write."""
+        vocabulary = self.vocabulary
+        opening = vocabulary.opening(question, "", attempts)
+        wanted = [*vocabulary.write(sql, opening.slots), vocabulary.end]
+        return Row([*opening.ids, *wanted], len(opening.ids), kind)
 
     def marks(self, each: dict[str, Any], kind: str, place: int) -> tuple[str, ...]:
         """What is shown beside an attempt. The third and later ones in a prompt stand alone."""
@@ -99,9 +101,12 @@ class Rows:
         if each is None:
             each = rng.choices(line["tries"], _weights(line["tries"], rng.random() < 0.5))[0]
         count = rng.choices((0, 1, 2), (80, 15, 5))[0] if fresh else 0
-        read, slots = vocabulary.read(blurred(rng, line["question"], line["sql"], count))
-        attempt = Attempt(each["sql"], ordered(each["ran"]))
-        ids = [vocabulary.question, *read, vocabulary.answer, *vocabulary.seen(attempt, slots), vocabulary.verdict]
+        question, attempt = (
+            blurred(rng, line["question"], line["sql"], count),
+            Attempt(each["sql"], ordered(each["ran"])),
+        )
+        asked, text, rest, _ = vocabulary.judged(question, attempt)
+        ids = [*asked, *text, *rest]
         return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
 
 
@@ -223,15 +228,11 @@ class Held:
             labels += (targets[mask] == self.yes).tolist()
         pairs = zip(scores, labels, strict=True)
         loss = -sum(math.log(max(1e-6, s if right else 1 - s)) for s, right in pairs) / max(len(scores), 1)
-        return {"loss": loss, "auc": auc(scores, labels), "right": sum(labels) / max(len(labels), 1)}
-
-
-def auc(scores: list[float], labels: list[bool]) -> float:
-    """How often a right one scores above a wrong one."""
-    order = sorted(zip(scores, labels, strict=True))
-    right, wrong = sum(labels), len(labels) - sum(labels)
-    ranks = sum(rank for rank, (_, label) in enumerate(order, 1) if label)
-    return (ranks - right * (right + 1) / 2) / max(right * wrong, 1)
+        return {
+            "loss": loss,
+            "auc": auc(np.array(scores), np.array(labels)),
+            "right": sum(labels) / max(len(labels), 1),
+        }
 
 
 def _groups(rows: list[Row]) -> list[list[Row]]:

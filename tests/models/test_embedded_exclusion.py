@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from veriloop.models import embedded
 from veriloop.models.embedded.decoder import Floats
 from veriloop.models.embedded.engine import Engine, Job
-from veriloop.models.embedded.exclusion import FLOORS, Excluded, probabilities
+from veriloop.models.embedded.exclusion import FLOORS, Excluded, above, probabilities
 
 END, WORDS, LONGEST = 0, 4, 3
 FREE = np.zeros(WORDS, dtype=np.bool_)
@@ -36,7 +36,7 @@ def texts(table: dict[Text, Floats], floor: float) -> dict[Text, float]:
     found = dict[Text, float]()
     for text in table:
         whole = (*text, END)
-        steps = [probabilities(table[whole[:at]], FREE, floor)[token] for at, token in enumerate(whole)]
+        steps = [above(probabilities(table[whole[:at]], FREE), floor)[token] for at, token in enumerate(whole)]
         found[whole] = float(np.prod(steps))
     return found
 
@@ -53,7 +53,9 @@ def test_it_is_the_distribution_given_that_the_excluded_texts_are_not_written(se
         assert rest < 1e-2
         return
     for text, share in shares.items():
-        steps = [excluded.leave(table[text[:at]], text[:at], FREE)[token] for at, token in enumerate(text)]
+        steps = [
+            excluded.leave(probabilities(table[text[:at]], FREE), text[:at])[token] for at, token in enumerate(text)
+        ]
         wanted = 0.0 if text in out else share / rest
         assert abs(float(np.prod(steps)) - wanted) < 1e-6
 
