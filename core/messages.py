@@ -164,7 +164,8 @@ class Sample:
     """One reply: its text or its tool calls, the sum of its log-probabilities where known, and why it ended.
 
     ``finish`` is ``stop``, ``length`` (cut at ``max_tokens``), ``tool_calls`` or ``refusal``. ``state`` is what the
-    provider wants back unchanged when the talk goes on (signed or encrypted thinking), as it came.
+    provider wants back unchanged when the talk goes on (signed or encrypted thinking), as it came. ``stopped`` is the
+    stop text that ended it (it is not in ``text``), empty when none did, none where nobody says.
     """
 
     text: str
@@ -172,6 +173,7 @@ class Sample:
     logprob: float | None = None
     finish: str = "stop"
     state: tuple[Mapping[str, Any], ...] = ()
+    stopped: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,11 @@ class Proposal:
 
     ``role`` names the agent that answers it: ``proposer`` yields a candidate, any other role an opinion. ``parents``
     are ids of earlier attempts, ``instruction`` is what the method adds to the task's own messages, ``prefix`` exact
-    text to continue. ``tools`` names those the model may call, none = those that the user gave. ``id`` and ``seed`` are
-    filled by the graph where the policy leaves them empty.
+    text to continue (the beginning of a parent's text keeps its sources and its tools' state), ``hint`` what is put
+    after it in the model's own voice. ``tools`` names those the model may call, none = those that the user gave; with
+    ``blocks`` it calls them by fenced blocks in its text, also where it has calls of its own. ``max_tokens`` bounds all
+    that the model writes for the proposal (each turn of it, where the model calls tools itself).
+    ``id`` and ``seed`` are filled by the graph where the policy leaves them empty.
     """
 
     id: str = ""
@@ -31,6 +34,8 @@ class Proposal:
     parents: tuple[str, ...] = ()
     instruction: str = ""
     prefix: str = ""
+    hint: str = ""
+    blocks: bool = False
     tools: tuple[str, ...] | None = None
     temperature: float = 0.7
     top_p: float = 1.0
@@ -51,13 +56,15 @@ class Segment:
 class ToolRun:
     """One action executed for a candidate: what was called, what came back, or the error the *action* caused.
 
-    ``output`` is plain JSON data, bounded in size by the tool.
+    ``output`` is plain JSON data, bounded in size by the tool. ``broken`` says that the tool itself failed, not the
+    action: it is left out when a session is opened from what was recorded.
     """
 
     call: ToolCall
     output: Any = None
     error: str = ""
     seconds: float = 0.0
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,9 @@ class Candidate:
 
     ``artifact`` is what the model's text was parsed to (SQL, typed data, plain text); ``answer`` what the user asked
     for (the rows of a query, the typed data, the text). ``key`` is what equal answers share, for votes.
-    ``complete`` is false for a step that must be continued and for text that did not parse. ``usage`` is what proposing
-    it took, ``verifying`` what the models took that its verifier asked.
+    ``complete`` is false for a step that must be continued and for text that did not parse. ``tool_runs`` are those of
+    all its text, also of what it took over from a parent; ``usage`` is what proposing it took, ``verifying`` what the
+    models took that its verifier asked.
     """
 
     id: str

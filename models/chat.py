@@ -203,6 +203,12 @@ def cut(text: str, stop: Sequence[str]) -> str:
     return text[: min((at for at in map(text.find, stop) if at >= 0), default=len(text))]
 
 
+def stop_in(text: str, stop: Sequence[str]) -> str:
+    """Which of the ``stop`` texts is the first in ``text``; empty when none is."""
+    found = [(at, each) for each in stop if (at := text.find(each)) >= 0]
+    return min(found, key=lambda pair: pair[0])[1] if found else ""
+
+
 def ended(text: str, stop: Sequence[str], finish: str) -> tuple[str, str]:
     """``text`` cut at ``stop``, and why it ended: what was cut off after a stop text is not missed."""
     short = cut(text, stop)
@@ -221,7 +227,15 @@ def _sample(choice: Json, stop: Sequence[str]) -> Sample | None:
     tool_calls = tuple(_tool_call(as_mapping(call), i) for i, call in enumerate(cast("list[object]", calls)))
     logprobs = as_list(as_mapping(choice.get("logprobs")).get("content"))
     text, finish = ended(content or "", stop, finish)
-    return Sample(text, tool_calls, logprob(logprobs), finish)
+    return Sample(text, tool_calls, logprob(logprobs), finish, stopped=_stopped(choice, content or "", stop))
+
+
+def _stopped(choice: Json, content: str, stop: Sequence[str]) -> str | None:
+    """The stop text that ended a choice: as it says (vLLM's ``stop_reason``), or left in; none where nobody knows."""
+    said: object = choice.get("stop_reason")
+    if isinstance(said, str) and said in stop:
+        return said
+    return stop_in(content, stop) or ("" if not stop or "stop_reason" in choice else None)
 
 
 def _tool_call(call: Json, index: int) -> ToolCall:
@@ -294,12 +308,14 @@ class _Growing:
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     logprobs: list[Json] = field(default_factory=list[Json])
     finish: object = None
+    stopped: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def take(self, choice: Json) -> str:
         """Add a piece; gives what there is to hear of it."""
         delta = as_mapping(choice.get("delta"))
         content, refusal = delta.get("content"), delta.get("refusal")
         self.finish = choice.get("finish_reason") or self.finish
+        self.stopped |= {name: choice[name] for name in ("stop_reason",) if name in choice}
         if logprobs := choice.get("logprobs"):
             self.logprobs += map(as_mapping, as_list(as_mapping(logprobs).get("content")))
         for call in as_list(delta.get("tool_calls")):
@@ -332,4 +348,4 @@ class _Growing:
             "tool_calls": [{"id": call["id"], "function": call} for call in self.calls],
         }
         logprobs = {"content": self.logprobs} if self.logprobs else None
-        return {"message": message, "finish_reason": self.finish, "logprobs": logprobs}
+        return {"message": message, "finish_reason": self.finish, "logprobs": logprobs, **self.stopped}

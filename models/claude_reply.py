@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ..core.messages import Sample, ToolCall, Usage
-from .chat import arguments, counted, ended, is_count
+from .chat import arguments, counted, ended, is_count, stop_in
 from .endpoint import Json, as_mapping
 
 THINKING = ("thinking", "redacted_thinking")
@@ -33,8 +33,10 @@ def sample(data: Json, stop: Sequence[str]) -> Sample | None:
     reason = str(data.get("stop_reason"))
     why = as_mapping(data.get("stop_details")).get("explanation") if reason == "refusal" else None
     thought = any(block["type"] in THINKING for block in blocks)
-    text, finish = ended(text_of(blocks) or str(why or ""), stop, FINISHES.get(reason, "stop"))
-    return Sample(text, calls_of(blocks), finish=finish, state=tuple(blocks) if thought else ())
+    written = text_of(blocks) or str(why or "")
+    text, finish = ended(written, stop, FINISHES.get(reason, "stop"))
+    stopped = str(data.get("stop_sequence") or "") or stop_in(written, stop)
+    return Sample(text, calls_of(blocks), finish=finish, state=tuple(blocks) if thought else (), stopped=stopped)
 
 
 def text_of(blocks: Sequence[Json]) -> str:

@@ -11,7 +11,7 @@ from ..core.errors import ModelError
 from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Heard
 from .capabilities import refuse
-from .chat import cut
+from .chat import cut, stop_in
 
 Script = Sequence[str | Sample | Exception] | Callable[[Request, int], str | Sample]
 """Replies in the order in which they are asked for, or a function of a request and one of its seeds."""
@@ -51,7 +51,7 @@ class Scripted:
         replies = [self._ask(request, seed) for seed in request.seeds]
         await asyncio.sleep(self.latency)
         given = [Sample(reply) if isinstance(reply, str) else reply for reply in replies]
-        samples = tuple(replace(sample, text=cut(sample.text, request.stop)) for sample in given)
+        samples = tuple(_ended(sample, request.stop) for sample in given)
         words_in = sum(len(message.text.split()) for message in request.messages)
         return Reply(samples, Usage(words_in, sum(len(sample.text.split()) for sample in samples)))
 
@@ -63,6 +63,11 @@ class Scripted:
                 heard(sample, piece)
                 await asyncio.sleep(0)
         return reply
+
+
+def _ended(sample: Sample, stop: Sequence[str]) -> Sample:
+    """A sample up to the first stop text; it says which one that is."""
+    return replace(sample, text=cut(sample.text, stop), stopped=stop_in(sample.text, stop)) if stop else sample
 
 
 def _in_order(script: Sequence[str | Sample | Exception]) -> Callable[[Request, int], str | Sample]:

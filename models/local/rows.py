@@ -70,7 +70,9 @@ class Row:
             self.ticket.tell(self._place, text)
         elif piece := self._writing.piece(last=True):
             self.ticket.tell(self._place, piece)
-        sample = Sample(text, calls, self._logprob, "tool_calls" if calls else self.finish)
+        stopped = self._writing.stop if self._writing.stop in self.ticket.request.stop else ""
+        finish = "tool_calls" if calls else self.finish
+        sample = Sample(text, calls, self._logprob, finish, stopped=stopped)
         self.ticket.give(self._place, sample, len(self._tokens), len(self.prompt.ids))
 
 

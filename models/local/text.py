@@ -96,6 +96,7 @@ class Writing:
     def __init__(self, spelling: Spelling, opening: Opening, prefix: str, stops: tuple[str, ...]) -> None:
         self.text = ""
         self.stopped = False
+        self.stop = ""
         self._spelling = spelling
         self._stops = tuple(stop for stop in stops if stop)
         self._skip = len(prefix) - len(spelling.write(opening.kept)) if opening.pending else 0
@@ -139,8 +140,9 @@ class Writing:
         self._skip -= skipped
         searched = len(self.text)
         self.text += text[skipped:]
-        places = [self.text.find(stop, max(0, searched - len(stop) + 1)) for stop in self._stops]
-        found = [at for at in places if at >= 0]
+        places = [(self.text.find(stop, max(0, searched - len(stop) + 1)), stop) for stop in self._stops]
+        found = [(at, stop) for at, stop in places if at >= 0]
         if found:
-            self.text = self.text[: min(found)]
+            at, self.stop = min(found)
+            self.text = self.text[:at]
             self.stopped = True
