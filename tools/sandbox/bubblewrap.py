@@ -7,33 +7,44 @@ a user id of its own that owns nothing; started by another user, in a user names
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
-import signal
+import shlex
+import shutil
+import subprocess
 import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ...core.errors import ToolError
-from . import seccomp
+from . import inside, seccomp
+from .namespace import START_SECONDS, Collected, Namespace
 from .paths import ENVIRONMENT, TEMP, WORK, folders, named
-from .protocol import DEFAULT, NOTHING, Bounds, Ended
-from .tree import Talk, Tree, complete, spawn
+from .protocol import DEFAULT, NOTHING, PYTHON, Bounds, Ended
+from .tree import SPLIT, Talk, complete, spawn
 
-START_SECONDS = 20.0
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts")
 FIRST_USER, USERS = 2_000_000_000, 100_000_000
 """User ids that nobody has, one for each tree: limits of a user then are limits of the tree."""
-COLLECT = Path(__file__).with_name("collect.py")
-SPLIT = 'exec 3>&2 2>&1; exec "$@"'
-"""A started process: what the host reads as standard error becomes the control channel."""
-AFTER = 'p=$1 c=$2; shift 2; "$@"; exec "$p" -I -S -E /collect.py "$c" "$?"'
+PROGRAM = "/sandbox.py"
+FD = "FD"
+FACTS = """
+import os
+names = {line.split(":")[0].strip() for line in list(open("/proc/net/dev"))[2:]}
+lines = dict(line.split(":", 1) for line in open("/proc/self/status"))
+seen = [f"it runs as user {os.getuid()}"] if os.getuid() == 0 else []
+seen += [f"there is a network device {n}" for n in names - {"lo"}]
+seen += ["it has powers of root"] if int(lines["CapEff"], 16) or lines["NoNewPrivs"].strip() != "1" else []
+seen += [f"there is a process {n} of the host" for n in os.listdir("/proc") if n.isdigit() and int(n) > 9]
+seen += [f"there is {n}" for n in ("/home", "/sys", "/var", "/run") if os.path.exists(n)]
+print(*seen or ["apart"], sep=", ")
+"""
+"""What is looked at before a sandbox is trusted with anything; the conformance suite looks at far more."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Bubblewrap:
     ) -> Ended:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await self._launch(command, files, bounds)
+        tree = await self._launch(command, files, bounds, wanted)
         return await complete(tree, stdin, bounds, started)
 
     async def start(
@@ -65,30 +76,58 @@ class Bubblewrap:
         tree = await self._launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds)
         return Talk(tree, bounds, started)
 
-    async def _launch(self, command: Sequence[str], files: Mapping[str, bytes | str], bounds: Bounds) -> _Namespace:
-        with ExitStack() as ours:
-            told, tell = os.pipe2(os.O_CLOEXEC)
-            ours.callback(os.close, tell)
-            fds = [tell]
+    def trouble(self) -> str:
+        """Why it cannot work on this machine, in a line; empty when a command runs and finds nothing of the host.
+
+        Blocks for a few hundredths of a second.
+        """
+        if not shutil.which(self.program):
+            return "bubblewrap is not installed"
+        command = [*self._walls, *_room(DEFAULT), "--remount-ro", "/", "--chdir", WORK, "--", *_limits(DEFAULT)]
+        try:
+            done = subprocess.run(
+                [self.program, *command, PYTHON, "-I", "-S", "-c", FACTS],
+                env=ENVIRONMENT,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=START_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"bubblewrap cannot be started: {error}"
+        if done.returncode or done.stdout != b"apart\n":
+            said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+            return f"bubblewrap does not hold here: {said or f'it ended with status {done.returncode}'}"
+        return ""
+
+    async def _launch(
+        self, command: Sequence[str], files: Mapping[str, bytes | str], bounds: Bounds, wanted: Sequence[str] = ()
+    ) -> Namespace:
+        given = _given(files)
+        with ExitStack() as theirs, ExitStack() as ours:
+            told, tell = _pipe(ours, theirs)
+            collected, collect = _pipe(ours, theirs) if wanted else (-1, -1)
+            fds = [fd for fd in (tell, collect) if fd >= 0]
             arguments = [self.program, "--json-status-fd", str(tell), *self._walls, *_room(bounds)]
-            for flags, content in _given(files):
-                fds.append(_memory(content))
-                ours.callback(os.close, fds[-1])
-                arguments += [str(fds[-1]) if each == "FD" else each for each in flags]
+            for flags, content in given:
+                fds.append(_memory(content, theirs))
+                arguments += [str(fds[-1]) if each is FD else each for each in flags]
             if self._filter:
-                fds.append(_memory(self._filter))
-                ours.callback(os.close, fds[-1])
+                fds.append(_memory(self._filter, theirs))
                 arguments += ["--seccomp", str(fds[-1])]
+            if wanted:
+                arguments += ["--ro-bind", inside.__file__, PROGRAM]
+                command = _then_collect(command, collect, wanted, bounds)
             arguments += ["--remount-ro", "/", "--chdir", WORK, "--", *_limits(bounds), *command]
+
+            def made(process: Process, exited: asyncio.Event) -> Namespace:
+                ours.pop_all()  # the tree closes them
+                return Namespace(process, exited, told, Collected(collected, wanted, bounds.disk_bytes))
+
             try:
-                tree = await spawn(lambda p, e: _Namespace(p, e, told), arguments, env=ENVIRONMENT, fds=fds)
+                tree = await spawn(made, arguments, env=ENVIRONMENT, fds=fds)
             except OSError as error:
-                os.close(told)
                 raise ToolError(f"cannot start {self.program}: {error}") from error
-            except BaseException:
-                with suppress(OSError):
-                    os.close(told)
-                raise
         await tree.ready()
         return tree
 
@@ -151,80 +190,29 @@ def _given(files: Mapping[str, bytes | str]) -> list[tuple[list[str], bytes]]:
             if str(parent).startswith(f"{WORK}/") and str(parent) not in made:
                 made.add(str(parent))
                 flags += ["--perms", "0777", "--dir", str(parent)]
-        given.append(([*flags, "--perms", "0666", "--file", "FD", str(path)], content))
+        given.append(([*flags, "--perms", "0666", "--file", FD, str(path)], content))
     return given
 
 
-def _memory(content: bytes) -> int:
+def _then_collect(command: Sequence[str], channel: int, wanted: Sequence[str], bounds: Bounds) -> list[str]:
+    program = [PYTHON, "-I", "-S", "-E", PROGRAM, "collect", str(channel)]
+    script = f'"$@"; exec {shlex.join(program)} "$?" {bounds.disk_bytes} {shlex.join(wanted)}'
+    return ["/bin/sh", "-c", script, "sh", *command]
+
+
+def _pipe(ours: ExitStack, theirs: ExitStack) -> tuple[int, int]:
+    """A pipe: the end that we read and the one that they write to."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    return read, write
+
+
+def _memory(content: bytes, owner: ExitStack) -> int:
     """A descriptor from which ``content`` can be read; no file of the host."""
     fd = os.memfd_create("sandbox", os.MFD_CLOEXEC)
+    owner.callback(os.close, fd)
     with open(fd, "wb", closefd=False) as file:
         file.write(content)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
-
-
-async def _readable(fd: int) -> None:
-    """Wait until there is something to read, or the end."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-class _Namespace(Tree):
-    """A tree in a process namespace: when its first process is gone, so are all."""
-
-    def __init__(self, process: Process, exited: asyncio.Event, told: int) -> None:
-        super().__init__(process, exited)
-        self._told = told
-        self._heard = b""
-        self._init = -1
-
-    async def ready(self) -> None:
-        """Learn which process is the first. When there is none, ``broke`` will say why."""
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while b"\n" not in self._heard and b"}" not in self._heard and await self._listen():
-                    pass
-            with suppress(ValueError, KeyError, ProcessLookupError):
-                first = json.loads(self._heard.split(b"\n")[0])["child-pid"]
-                self._init = os.pidfd_open(first)
-                self.root = first
-        except BaseException as error:
-            await self.end()
-            self.drop()
-            if isinstance(error, TimeoutError):
-                raise ToolError(f"bubblewrap did not start within {START_SECONDS:g} s") from error
-            raise
-
-    async def _listen(self) -> bool:
-        await _readable(self._told)
-        data = os.read(self._told, 4096)
-        self._heard += data
-        return bool(data)
-
-    async def kill(self) -> None:
-        """The first process takes all others with it; it is gone only after them."""
-        if self._init >= 0:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._init, signal.SIGKILL)
-            await _readable(self._init)
-            os.close(self._init)
-            self._init = -1
-        elif not self.exited.is_set():
-            with suppress(ProcessLookupError):
-                self.process.kill()
-        await self.exited.wait()
-        if self._told >= 0:
-            while await self._listen():
-                pass
-            os.close(self._told)
-            self._told = -1
-
-    def broke(self, said: str) -> str:
-        """bwrap tells an exit status only of a command that it came to start."""
-        return "" if b"exit-code" in self._heard else said or "bubblewrap ended before it started the command"

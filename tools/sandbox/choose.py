@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from ...core.errors import UsageError
+import sys
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Protocol
+
+from ...core.errors import UsageError, meant
 from .bubblewrap import Bubblewrap
+from .docker import IMAGE, Docker
+from .local import UnsafeLocal
 from .protocol import Sandbox
 
+KNOWN = ("auto", "bubblewrap", "docker")
+UNSAFE: ContextVar[bool] = ContextVar("unsafe_local", default=False)
+"""Whether the user has said for all that runs here that code may run without a sandbox."""
+HINT = "install it (apt install bubblewrap)" if sys.platform == "linux" else "start Docker"
 
-def sandbox(unsafe_local: bool = False, name: str = "auto") -> Sandbox:
-    """The sandbox to use. Raises ``UsageError`` with the install hint when none holds on this machine."""
-    if name not in ("auto", "bubblewrap"):
-        raise UsageError(f"unknown sandbox {name!r}; known: auto, bubblewrap")
-    return Bubblewrap()
+
+class _Checked(Sandbox, Protocol):
+    def trouble(self) -> str: ...
+
+
+def sandbox(unsafe_local: bool = False, name: str = "auto", image: str = IMAGE) -> Sandbox:
+    """The sandbox to use: the one of that ``name``, or (``auto``) the first that holds on this machine.
+
+    Each is checked once in a process (that of bubblewrap takes some hundredths of a second). ``image`` is Docker's.
+    With ``unsafe_local`` code runs with the user's own rights. Raises ``UsageError`` with what to do when none holds.
+    """
+    if name not in KNOWN:
+        raise UsageError(f"unknown sandbox {name!r}{meant(name, KNOWN)}; known: {', '.join(KNOWN)}")
+    if unsafe_local or UNSAFE.get():
+        return UnsafeLocal()
+    tried: dict[str, _Checked] = {"bubblewrap": Bubblewrap(), "docker": Docker(image)}
+    troubles: list[str] = []
+    for each in KNOWN[1:] if name == "auto" else (name,):
+        if not (trouble := _trouble(tried[each])):
+            return tried[each]
+        troubles.append(trouble.rstrip(".?"))
+    raise UsageError(
+        f"no sandbox for code that a model writes: {'; '.join(troubles)}. {HINT[:1].upper()}{HINT[1:]}, "
+        "see veriloop sandbox doctor, or let it run with all your rights (--unsafe-local)"
+    )
+
+
+@lru_cache(maxsize=8)
+def _trouble(one: _Checked) -> str:
+    return one.trouble()

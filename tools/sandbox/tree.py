@@ -7,6 +7,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process, SubprocessStreamProtocol
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...core.errors import ToolError
@@ -16,6 +17,9 @@ from .protocol import FRAME, LOUD, MOST_FRAME, Bounds, Ended, Why
 
 KILL_SECONDS = 10.0
 TREE_MEMORY = 2
+"""All processes of a tree together may hold so many times what one may."""
+SPLIT = 'exec 3>&2 2>&1; exec "$@"'
+"""For /bin/sh, of a started process: what the host reads as standard error becomes the control channel."""
 
 
 class _Streams(SubprocessStreamProtocol):
@@ -37,12 +41,21 @@ class Tree:
         self.process = process
         self.exited = exited
         self.root = process.pid
+        self.watched = True
 
     async def kill(self) -> None:
         """Kill all of it; nothing is left on return."""
         with suppress(ProcessLookupError):
             self.process.kill()
         await self.exited.wait()
+
+    def errors(self, limit: int) -> Kept:
+        """What keeps standard error."""
+        return Kept(limit)
+
+    async def files(self) -> dict[str, bytes]:
+        """The files that were wanted, after the end."""
+        return {}
 
     def broke(self, said: str) -> str:
         """Why the sandbox itself failed, if it did; ``said`` is what came on standard error."""
@@ -117,6 +130,8 @@ async def over(tree: Tree, bounds: Bounds, started: float) -> Why:
         if left <= 0:
             return "time"
         await asyncio.sleep(min(left, watch.EVERY))
+        if not tree.watched:
+            continue
         now = watch.use(tree.root)
         if now.cpu > bounds.cpu_seconds:
             return "cpu"
@@ -126,7 +141,7 @@ async def over(tree: Tree, bounds: Bounds, started: float) -> Why:
 
 async def complete(tree: Tree, stdin: bytes, bounds: Bounds, started: float) -> Ended:
     """A command to its end. Raises ``ToolError`` when the sandbox broke."""
-    out, err = Kept(bounds.output_bytes), Kept(bounds.output_bytes)
+    out, err = Kept(bounds.output_bytes), tree.errors(bounds.output_bytes)
     process = tree.process
     assert process.stdout
     assert process.stderr
@@ -136,10 +151,14 @@ async def complete(tree: Tree, stdin: bytes, bounds: Bounds, started: float) -> 
     feeding = asyncio.ensure_future(feed(process, stdin))
     try:
         why = await first(tree, over(tree, bounds, started), reading)
+        await tree.end()
+        await settled(reading, feeding)
+        files = {} if why else await tree.files()
     finally:
         await tree.end()
-        await settled(tree, reading, feeding)
-    return ended(tree, out, err, why, time.perf_counter() - started)
+        await settled(reading, feeding)
+        tree.drop()
+    return replace(ended(tree, out, err, why, time.perf_counter() - started), files=files)
 
 
 async def first(tree: Tree, watching: Any, reading: Sequence[asyncio.Task[bool]]) -> Why:
@@ -160,8 +179,8 @@ async def first(tree: Tree, watching: Any, reading: Sequence[asyncio.Task[bool]]
         too_much.cancel()
 
 
-async def settled(tree: Tree, reading: Sequence[asyncio.Future[Any]], *others: asyncio.Future[Any]) -> None:
-    """After the end: read what is still in the pipes, then let go of them."""
+async def settled(reading: Sequence[asyncio.Future[Any]], *others: asyncio.Future[Any]) -> None:
+    """After the end: read what is still in the pipes."""
     for task in others:
         task.cancel()
     if reading:
@@ -169,7 +188,6 @@ async def settled(tree: Tree, reading: Sequence[asyncio.Future[Any]], *others: a
         for task in late:
             task.cancel()
     await asyncio.gather(*reading, *others, return_exceptions=True)
-    tree.drop()
 
 
 def ended(tree: Tree, out: Kept, err: Kept, why: Why, seconds: float) -> Ended:
@@ -262,7 +280,8 @@ class Talk:
             await self._tree.end()
         finally:
             await self._rest()
-            await settled(self._tree, [self._reading], self._guarding)
+            await settled([self._reading], self._guarding)
+            self._tree.drop()
         return ended(self._tree, self._out, self._said, self._why, time.perf_counter() - self._started)
 
     async def _rest(self) -> None:
