@@ -1,7 +1,7 @@
 """Verifiers by name, as functions, as shell commands, and chained.
 
-``sql``, ``judge``, ``shell:./check.sh``, ``sql+judge``, ``package.module:name``, or any object with ``name`` and
-``async verify(task, candidate, context)``.
+``sql``, ``judge``, ``game24``, ``python-tests:FILE``, ``shell:./check.sh``, ``sql+judge``, ``judge:sql``,
+``package.module:name``, or any object with ``name`` and ``async verify(task, candidate, context)``.
 """
 
 from __future__ import annotations
@@ -11,20 +11,34 @@ from typing import Any
 
 from ..core.errors import UsageError
 from ..core.protocols import Verifier
-from ..core.registry import resolve
+from ..core.registry import load, resolve
 
 KNOWN = {
     "sql": f"{__name__}.sql:SqlVerifier",
     "judge": f"{__name__}.judge:Judge",
     "oracle": f"{__name__}.oracle:Oracle",
+    "math-answer": f"{__name__}.math_answer:MathAnswer",
+    "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
+    "game24": f"{__name__}.game24:Game24",
+    "python-tests": f"{__name__}.python_tests:PythonTests",
+    "stdin-stdout": f"{__name__}.stdin_stdout:StdinStdout",
 }
+GOLDEN = ("oracle", "math-answer")
+"""Those that compare with the right answer; both report under the name ``oracle``."""
+WITH_ARGUMENT = {
+    "judge": f"{__name__}.judge:hearing",
+    "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
+    "python-tests": f"{__name__}.python_tests:from_file",
+    "stdin-stdout": f"{__name__}.stdin_stdout:from_file",
+}
+"""What makes a verifier of what stands behind its name and a colon."""
 
 
 def make(wanted: Any, gold: Any = None) -> Verifier:
     """The verifier that ``wanted`` stands for: a name, a function, a verifier, or a sequence of them (a chain).
 
-    ``gold`` goes to the one named ``oracle`` and to no other. Raises ``UsageError`` when it stands for none, and when
-    gold is given and nobody is named so.
+    ``gold`` goes to ``oracle`` and ``math-answer``, which both report as ``oracle``, and to no other. Raises
+    ``UsageError`` when it stands for none, and when gold is given and nobody is named so.
     """
     verifier = _make(wanted, gold)
     if gold is not None and "oracle" not in _names(verifier):
@@ -64,13 +78,16 @@ def _named(name: str, gold: Any) -> Verifier:
         return Shell(command)
     if "+" in name:
         return _make([part.strip() for part in name.split("+")], gold)
-    if name == "oracle" and gold is None:
-        raise UsageError("verifier 'oracle' compares with the right answer: give it as gold (--gold)")
+    if name in GOLDEN and gold is None:
+        raise UsageError(f"verifier {name!r} compares with the right answer: give it as gold (--gold)")
+    head, _, argument = name.partition(":")
+    if head in WITH_ARGUMENT and argument:
+        return load(WITH_ARGUMENT[head])(argument)
     found: Any = resolve("verifier", name, KNOWN, ("shell:COMMAND", "none"))
     if not inspect.isclass(found):
         return _make(found, gold)
     made: Any = found
     try:
-        return made(gold) if name == "oracle" else made()
+        return made(gold) if name in GOLDEN else made()
     except TypeError as error:
         raise UsageError(f"verifier {name!r} cannot be made by name alone: {error}") from error

@@ -1,0 +1,167 @@
+"""The verifier ``game24``: the game of 24, read from the question and checked with exact fractions."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..core.protocols import Context
+from ..core.search import Candidate, Finding, Verdict
+from ..core.task import Task
+
+TARGET = 24
+LONGEST = 200
+"""Characters of a line that can be an answer."""
+SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "[": "(", "]": ")"})
+LATEX = {r"\times": "*", r"\cdot": "*", r"\div": "/", r"\left": "", r"\right": "", r"\(": "", r"\)": ""}
+OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+_NUMBERS = re.compile(r"(?<![\w.])\d{1,4}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+|\s+)\d{1,4}){3}(?![\w.]*\d)")
+_MARKS = re.compile(r"\\boxed|[$`{}]|\*\*|^\s*[->*]\s")
+_EXPRESSION = re.compile(r"(?:^|:|\bis\b)([\d+\-*/(). ]+)$")
+_RESULT = re.compile(r"=\s*(\d{1,4})\s*$")
+_IMPOSSIBLE = re.compile(
+    r"\b(impossible|not possible|unsolvable|no solutions?|not solvable|cannot be (?:done|made|solved|reached))\b", re.I
+)
+
+
+class Wrong(Exception):
+    """What is wrong with an answer, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Game24:
+    """Four numbers, each used exactly once, with + - * / and parentheses, must make 24; sound, with no gold.
+
+    The numbers are the last four in a row that the question names (``1 8 11 13``, ``1, 8, 11 and 13``). The answer is
+    the last line that is an expression (``= 24`` may follow), or that says that there is no solution, which passes when
+    a search of all expressions finds none. A question that names no four numbers leaves the candidate unscored.
+    """
+
+    name: str = "game24"
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """Passed when the answer solves the puzzle; the finding says what is wrong."""
+        numbers = numbers_of(task.question)
+        if numbers is None:
+            said = "The question names no four numbers in a row, as in 'Input: 1 8 11 13'."
+            return Verdict("unscored", None, (Finding("game24", None, said),), self.name)
+        try:
+            message = _judge(numbers, str(candidate.artifact))
+        except Wrong as wrong:
+            return Verdict("failed", 0.0, (Finding("game24", 0.0, str(wrong)),), self.name)
+        return Verdict("passed", 1.0, (Finding("game24", 1.0, message),), self.name)
+
+
+def numbers_of(question: str) -> tuple[int, int, int, int] | None:
+    """The puzzle that a question states."""
+    found = _NUMBERS.findall(question)
+    if not found:
+        return None
+    a, b, c, d = map(int, re.findall(r"\d+", found[-1]))
+    return a, b, c, d
+
+
+def solution(numbers: Sequence[int], target: int = TARGET) -> str | None:
+    """An expression that makes the target of all numbers, found by trying every one; none when there is none."""
+    return _search([(Fraction(n), str(n)) for n in numbers], Fraction(target))
+
+
+def _search(terms: list[tuple[Fraction, str]], target: Fraction) -> str | None:
+    if len(terms) == 1:
+        return terms[0][1] if terms[0][0] == target else None
+    for i, j in [(i, j) for i in range(len(terms)) for j in range(len(terms)) if i != j]:
+        rest = [term for place, term in enumerate(terms) if place not in (i, j)]
+        for joined in _joined(terms[i], terms[j], i < j):
+            if found := _search([*rest, joined], target):
+                return found
+    return None
+
+
+def _joined(one: tuple[Fraction, str], two: tuple[Fraction, str], first: bool) -> Iterator[tuple[Fraction, str]]:
+    """All that two terms make in this order; what order does not change only for the ``first``."""
+    (a, left), (b, right) = one, two
+    if first:
+        yield a + b, f"({left} + {right})"
+        yield a * b, f"({left} * {right})"
+    yield a - b, f"({left} - {right})"
+    if b:
+        yield a / b, f"({left} / {right})"
+
+
+def _judge(numbers: Sequence[int], text: str) -> str:
+    """A sentence on an answer that is right; raises ``Wrong``."""
+    for line in reversed(text.splitlines()):
+        if _IMPOSSIBLE.search(line):
+            return _claim(numbers)
+        if (expression := _expression_in(line)) is not None:
+            return _check(numbers, expression)
+    raise Wrong("There is no expression: give one of the four numbers, as (1 + 2) * (3 + 4), on a line of its own.")
+
+
+def _claim(numbers: Sequence[int]) -> str:
+    if solution(numbers) is not None:
+        raise Wrong(f"There is a solution: the numbers {_said(numbers)} do make {TARGET}.")
+    return f"There is none: no expression of {_said(numbers)} makes {TARGET}."
+
+
+def _expression_in(line: str) -> str | None:
+    """The expression that a line is, without what stands around it; none when it is none."""
+    if len(line) > LONGEST:
+        return None
+    for latex, plain in LATEX.items():
+        line = line.replace(latex, plain)
+    line = _MARKS.sub("", line).translate(SIGNS).strip().removesuffix(".")
+    if (result := _RESULT.search(line)) and int(result[1]) == TARGET:
+        line = line[: result.start()]
+    found = _EXPRESSION.search(line)
+    return found[1].strip() if found and re.search(r"\d.*[+\-*/]", found[1]) else None
+
+
+def _check(numbers: Sequence[int], expression: str) -> str:
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise Wrong(f"{expression} is not an expression: look at its parentheses and signs.") from None
+    used = list(_used(tree))
+    if Counter(used) != Counter(numbers):
+        raise Wrong(f"{expression} uses {_said(used)}; use each of {_said(numbers)} exactly once.")
+    try:
+        value = _value(tree)
+    except ZeroDivisionError:
+        raise Wrong(f"{expression} divides by zero.") from None
+    if value != TARGET:
+        raise Wrong(f"{expression} is {value}, not {TARGET}.")
+    return f"{expression} is {TARGET}."
+
+
+def _used(tree: ast.expr) -> Iterator[int]:
+    """The numbers of an expression. Raises ``Wrong`` for anything but numbers, + - * / and parentheses."""
+    if isinstance(tree, ast.BinOp) and type(tree.op) in OPERATORS:
+        yield from _used(tree.left)
+        yield from _used(tree.right)
+    elif isinstance(tree, ast.Constant) and type(tree.value) is int:
+        yield tree.value
+    else:
+        raise Wrong("Only whole numbers, + - * / and parentheses may be used, and no minus sign before a number.")
+
+
+def _value(tree: ast.expr) -> Fraction:
+    if isinstance(tree, ast.BinOp):
+        return OPERATORS[type(tree.op)](_value(tree.left), _value(tree.right))
+    assert isinstance(tree, ast.Constant)
+    return Fraction(str(tree.value))
+
+
+def _said(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers)) or "no numbers"
