@@ -31,15 +31,18 @@ class Judgement(BaseModel):
 OUTPUTS: Mapping[str, type[BaseModel]] = {"critic": Critique, "judge": Judgement}
 
 
-def messages(role: str, task: Task, parents: Sequence[Attempt], instruction: str = "") -> tuple[Message, ...]:
-    """What the agent of a role is told: the task and its parents' texts as delimited data.
+def messages(
+    role: str, task: Task, parents: Sequence[Attempt], instruction: str = "", heard: str = ""
+) -> tuple[Message, ...]:
+    """What the agent of a role is told: the task, its parents' texts and what was ``heard`` of them, as delimited data.
 
     Raises ``UsageError`` for a role that nobody plays.
     """
     if role not in OUTPUTS:
         raise UsageError(f"unknown role {role!r}; known: proposer, {', '.join(sorted(OUTPUTS))}")
     candidates = [show(p) for p in parents if isinstance(p, Candidate)]
-    text = render(role, question=fenced(task.question), candidates=candidates, instruction=instruction)
+    said = fenced(heard, 1500) if heard else ""
+    text = render(role, question=fenced(task.question), candidates=candidates, instruction=instruction, heard=said)
     pictures = task.turns[-1].images
     asked = Message("user", (Text(text), *pictures) if pictures else text)
     return (Message("system", render("data")), *task.turns[:-1], asked)

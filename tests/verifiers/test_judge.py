@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from veriloop import Task, Verdict, asolve
-from veriloop.core.errors import ModelError
+from veriloop import Finding, Task, Verdict, asolve
+from veriloop.core.errors import ModelError, UsageError
 from veriloop.core.messages import Capabilities, Sample
 from veriloop.models.scripted import Scripted
+from veriloop.verifiers import make
 from veriloop.verifiers.conformance import Everyone, reply
 from veriloop.verifiers.judge import Judge
 
@@ -102,3 +103,45 @@ def test_a_judge_without_a_json_mode_is_asked_in_words():
     text = model.requests[0].messages[-1].text
     assert "Reply with one JSON object" in text
     assert "Be strict." in text
+
+
+class Doubts:
+    """A verifier that finds what it is told to."""
+
+    name = "doubts"
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+
+    async def verify(self, task: object, candidate: object, context: object) -> Verdict:
+        return self.verdict
+
+
+DOUBT = (Finding("non_empty", 0.3, "The query gives no rows."), Finding("preview", None, "Rows: 0."))
+
+
+def test_a_judge_hears_what_another_verifier_found_and_decides_itself():
+    verdict, model = judge([said(0.8, "there are none")], judge=Judge(hears=Doubts(Verdict("failed", 0.3, DOUBT))))
+    assert (verdict.outcome, verdict.score, verdict.verifier) == ("passed", 0.8, "judge:doubts")
+    assert [finding.criterion for finding in verdict.findings] == ["non_empty", "preview", "judge"]
+    prompt = model.requests[0].messages[-1].text
+    assert "The verifier says:\n~~~\nThe query gives no rows.\n~~~" in prompt
+    assert "Rows: 0." not in prompt
+
+
+def test_a_judge_is_not_asked_about_what_is_hopeless():
+    hopeless = Verdict("failed", 0.1, (Finding("runs", 0.1, "It fails."),))
+    verdict, model = judge([], judge=Judge(hears=Doubts(hopeless)))
+    assert (verdict.outcome, verdict.score, model.requests) == ("failed", 0.0, [])
+
+
+def test_trouble_of_the_one_it_hears_is_no_verdict():
+    verdict, model = judge([], judge=Judge(hears=Doubts(Verdict("infra_error", None, verifier="doubts"))))
+    assert (verdict.outcome, verdict.verifier, model.requests) == ("infra_error", "judge:doubts", [])
+
+
+def test_a_judge_that_hears_another_has_a_name_of_its_own():
+    verifier = make("judge:sql")
+    assert (verifier.name, getattr(verifier, "roles", ())) == ("judge:sql", ("judge",))
+    with pytest.raises(UsageError, match="needs a database"):
+        asyncio.run(verifier.ready(TASK))  # type: ignore[attr-defined]
