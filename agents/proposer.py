@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 from ..core.messages import Capabilities, Message, Request, Sample, ToolSpec, Usage
 from ..core.search import UNSCORED, Candidate, Finding, Proposal, Segment, ToolRun, Verdict
 from ..core.task import Task
+from .drafts import CALLS, as_turns, joined, takes_text
+from .fences import STOP
 from .formats import Format, Parsed, format_of
+from .prompts import render
 
 LONGEST = 100_000
 """Characters of a reply that are kept."""
@@ -35,15 +39,24 @@ class Proposer:
         return cls(task, format, format.system(task, about), check)
 
     def request(
-        self, proposal: Proposal, turns: Sequence[Message], tools: Sequence[ToolSpec], again: bool, can: Capabilities
+        self,
+        proposal: Proposal,
+        turns: Sequence[Message],
+        tools: Sequence[ToolSpec],
+        again: bool,
+        can: Capabilities,
+        written: Sequence[Segment] = (),
     ) -> Request:
         """The request for a proposal: what is stable first, what the method adds last, then the turns with tools, which
-        may be called ``again``."""
+        may be called ``again``. What is ``written`` already is continued, or shown as turns where it cannot be."""
         messages = [Message("system", self.system), *self.task.turns]
         if proposal.instruction:
             messages.append(Message("user", proposal.instruction, purpose="instruction"))
-        if proposal.prefix and not can.prefix:
-            messages.append(Message("user", f"Begin your answer with exactly: {proposal.prefix}", "instruction"))
+        if asks_for_beginning(proposal, written, can):
+            words = f"Begin your answer with exactly: {joined(written)}"
+            messages.append(Message("user", words, "instruction"))
+        elif not can.prefix:
+            messages.extend(as_turns(written))
         return Request(
             messages=(*messages, *turns),
             seeds=(proposal.seed or 0,),
@@ -54,15 +67,41 @@ class Proposer:
             tools=tuple(tools),
             tool_choice="auto" if again else "none",
             schema=self.task.output_schema if can.schema and self.task.database is None else None,
-            prefix=proposal.prefix if can.prefix else "",
+            prefix=joined(written) if can.prefix else "",
         )
 
-    def candidate(self, proposal: Proposal, round: int, sample: Sample, usage: Usage, spliced: bool) -> Candidate:
-        """The candidate that a reply makes; what cannot be parsed is incomplete and already failed."""
-        segments = (Segment(sample.text[:LONGEST]),)
-        if proposal.prefix and spliced:
-            segments = (Segment(proposal.prefix, "hint"), *segments)
-        parsed = self.format.parse("".join(s.text for s in segments))
+    def in_blocks(self, request: Request, again: bool, room: int, can: Capabilities) -> Request:
+        """The same request where tools are called by blocks: told in the system prompt, stopped at a block's end, with
+        ``room`` for so many tokens. No schema: a text with blocks is none."""
+        shown = [
+            {
+                "name": spec.name,
+                "text": takes_text(spec),
+                "description": spec.description,
+                "parameters": json.dumps(dict(spec.parameters), ensure_ascii=False),
+            }
+            for spec in request.tools
+        ]
+        told = Message("system", f"{self.system}\n\n{render('blocks', tools=shown, most=CALLS)}")
+        return replace(
+            request,
+            messages=(told, *request.messages[1:]),
+            tools=(),
+            tool_choice="auto",
+            schema=None,
+            max_tokens=room,
+            stop=(*request.stop, STOP) if again and can.stop else request.stop,
+        )
+
+    def candidate(
+        self, proposal: Proposal, round: int, sample: Sample, usage: Usage, written: Sequence[Segment] = ()
+    ) -> Candidate:
+        """The candidate that a reply makes of what was ``written`` before; what cannot be parsed is incomplete and
+        already failed. What tools gave is no part of the answer."""
+        segments = tuple(written)
+        if sample.text or not segments:
+            segments = (*segments, Segment(sample.text[:LONGEST]))
+        parsed = self.format.parse(joined([s for s in segments if s.source != "tool"]))
         wrong = self._wrong(parsed, sample)
         return Candidate(
             id=proposal.id,
@@ -90,6 +129,11 @@ class Proposer:
         except ValueError as error:
             return f"the answer is not of the wanted type: {error}"
         return ""
+
+
+def asks_for_beginning(proposal: Proposal, written: Sequence[Segment], can: Capabilities) -> bool:
+    """Whether the beginning of a text must be asked for in words: it is nobody's, and the model cannot continue it."""
+    return bool(proposal.prefix) and not can.prefix and all(segment.source == "hint" for segment in written)
 
 
 def executed(candidate: Candidate, runs: tuple[ToolRun, ...]) -> Candidate:

@@ -9,17 +9,18 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from ..agents.proposer import executed
+from ..agents.drafts import CALLS, PIECES, gave, grown
+from ..agents.proposer import asks_for_beginning, executed
 from ..agents.roles import OUTPUTS, messages
 from ..core.errors import BudgetSpent, JournalMismatch, OutputError, UsageError, told
-from ..core.events import Executed, Proposed
+from ..core.events import Proposed
 from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
-from ..core.protocols import Session
-from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, ToolRun, Verdict
-from ..core.seeds import fingerprint
-from ..core.wire import decode, dumps, encode, to_bytes
+from ..core.protocols import Model, Session
+from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Segment, ToolRun, Verdict
+from ..core.wire import dumps
 from ..models.ask import ask
 from ..models.desk import Desk
+from .acting import act, findings
 from .run import Run
 
 
@@ -27,8 +28,10 @@ from .run import Run
 class Work:
     """How far an attempt has come.
 
-    ``turns`` is the talk with tools after the prompt, ``pending`` what is to be executed next, ``ran`` what was,
-    ``steps`` how often the model has called tools, ``ended`` the outcome so far. ``sessions`` are the open tools.
+    ``turns`` is the talk with tools after the prompt, or ``written`` the text so far where tools are called by blocks
+    in it; ``pending`` is what is to be executed next, ``ran`` what was (the first ``taken`` of it by a parent),
+    ``steps`` how often the model has called tools, ``pieces`` how many replies there were, ``ended`` the outcome so
+    far. ``sessions`` are the open tools.
     """
 
     proposal: Proposal
@@ -36,9 +39,12 @@ class Work:
     desk: Desk
     parents: tuple[Attempt, ...] = ()
     turns: tuple[Message, ...] = ()
+    written: tuple[Segment, ...] = ()
     pending: tuple[ToolCall, ...] = ()
     ran: tuple[ToolRun, ...] = ()
+    taken: int = 0
     steps: int = 0
+    pieces: int = 0
     usage: Usage = field(default_factory=Usage)
     ended: Attempt | None = None
     sessions: dict[str, Session] = field(default_factory=dict[str, Session])
@@ -61,20 +67,55 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
         return _go(END, replace(work, ended=await _opinion(run, work)))
     model, tools = work.desk.model("proposer"), _offered(run, work.proposal)
     if work.proposal.prefix and not model.capabilities.prefix:
-        run.gateway.notice(f"{model.name} cannot continue a text: its beginning is asked for in words")
+        words = asks_for_beginning(work.proposal, work.written, model.capabilities)
+        run.gateway.notice(
+            f"{model.name} cannot continue a text: "
+            + ("its beginning is asked for in words" if words else "hints are follow-up turns")
+        )
+    if tools and (work.proposal.blocks or not model.capabilities.tools):
+        return await _write(run, work, model, tools)
     again = work.steps < run.tool_steps  # else the last word: the model must answer
-    request = run.proposer.request(work.proposal, work.turns, tools, again, model.capabilities)
+    request = run.proposer.request(work.proposal, work.turns, tools, again, model.capabilities, work.written)
     reply = await model.generate(request)
     sample, usage = reply.samples[0], work.usage + reply.usage
     if sample.tool_calls and tools and again:
         return _go("execute", _called(work, sample, usage))
-    candidate = run.proposer.candidate(work.proposal, work.round, sample, usage, bool(request.prefix))
+    return _proposed(run, replace(work, usage=usage, written=_own(work, model)), sample)
+
+
+async def _write(run: Run, work: Work, model: Model, tools: list[ToolSpec]) -> Command[str]:
+    """Ask for the next piece of a text that calls tools by blocks; what calls one is executed before the next."""
+    room = work.proposal.max_tokens - work.usage.tokens_out
+    if room < 1:
+        return _proposed(run, work, Sample("", finish="length"))
+    can, last = model.capabilities, work.steps >= CALLS or work.pieces >= PIECES
+    request = run.proposer.request(work.proposal, (), tools, True, can, work.written)
+    reply = await model.generate(run.proposer.in_blocks(request, not last, room, can))
+    sample, written = reply.samples[0], _own(work, model)
+    work = replace(work, usage=work.usage + reply.usage, pieces=work.pieces + 1, written=written)
+    if last:
+        return _proposed(run, work, sample)
+    step = grown(written, sample, tools, f"block{len(work.ran)}")
+    longer = replace(work, written=(*written, Segment(step.sample.text)) if step.sample.text else written)
+    if step.call is not None:
+        return _go("execute", replace(longer, pending=(step.call,), steps=work.steps + 1))
+    return _go("propose", longer) if step.more else _proposed(run, work, step.sample)
+
+
+def _own(work: Work, model: Model) -> tuple[Segment, ...]:
+    """What is written, less a beginning that the model is asked to write itself."""
+    return () if asks_for_beginning(work.proposal, work.written, model.capabilities) else work.written
+
+
+def _proposed(run: Run, work: Work, sample: Sample) -> Command[str]:
+    """The last piece makes the candidate, whose artifact may have to be executed."""
+    candidate = run.proposer.candidate(work.proposal, work.round, sample, work.usage, work.written)
+    candidate = replace(candidate, tool_runs=work.ran) if work.ran else candidate
     run.proposed[candidate.id] = candidate
     run.emit(Proposed, f"proposed/{candidate.id}", candidate=candidate)
     tool = run.proposer.format.tool
     if not candidate.complete or tool is None:
-        ended = replace(candidate, tool_runs=work.ran) if work.ran else candidate
-        return _go("verify", replace(work, ended=ended))
+        return _go("verify", replace(work, ended=candidate))
     call = ToolCall(tool, {"query": candidate.artifact})
     return _go("execute", replace(work, ended=candidate, pending=(call,)))
 
@@ -112,42 +153,34 @@ async def _opinion(run: Run, work: Work) -> Opinion:
 async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
     """Run what is pending: the tools a model called for, or the finished candidate's artifact."""
     run, work = runtime.context, state["work"]
-    ran, turns = work.ran, work.turns
+    ended, ran, turns, written = work.ended, work.ran, work.turns, work.written
     for call in work.pending:
-        done = await _act(run, work, call, ran)
+        done = await act(run, work.proposal.id, call, ran, work.sessions, asked=ended is None)
         ran = (*ran, done)
-        turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
-    if isinstance(work.ended, Candidate):
-        run.proposed[work.ended.id] = ended = executed(work.ended, ran)
+        if work.pieces:
+            written = (*written, gave(written, done, work.steps >= CALLS))
+        else:
+            turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
+    if isinstance(ended, Candidate):
+        run.proposed[ended.id] = ended = executed(ended, ran)
         return _go("verify", replace(work, ended=ended))
-    return _go("propose", replace(work, ran=ran, turns=turns))
-
-
-async def _act(run: Run, work: Work, call: ToolCall, ran: tuple[ToolRun, ...]) -> ToolRun:
-    """One tool run, recorded before it is used."""
-    key = f"{work.proposal.id}/{len(ran)}"
-    hash = fingerprint(to_bytes(call)).hex() if run.log.active else ""
-    found = None if run.log.replaying else run.log.get("tool", key, hash)
-    if found is not None:
-        done = decode(ToolRun, found)
-    elif call.name not in run.tools:
-        done = ToolRun(call, error=f"there is no tool {call.name!r}; there are: {', '.join(run.tools) or 'none'}")
-    else:
-        run.budget.take_tool_run()
-        session = await run.session(call.name, work.sessions, ran)
-        done = decode(ToolRun, encode(await session.act(call)))  # as plain as it will be read back
-        if run.log.active:
-            run.log.put("tool", key, done, hash, t=run.budget.seconds)
-    run.emit(Executed, f"executed/{key}", attempt=work.proposal.id, tool_run=done)
-    return done
+    return _go("propose", replace(work, ran=ran, turns=turns, written=written))
 
 
 async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
-    """Ask the verifier. A candidate that is no answer at all has failed already."""
+    """Ask the verifier. A candidate that is no answer at all has failed already. Tools that failed are found, too."""
     run, work = runtime.context, state["work"]
     candidate = work.ended
-    if not isinstance(candidate, Candidate) or not candidate.complete or run.verifier is None:
-        return {"work": work}
+    assert isinstance(candidate, Candidate)
+    found = findings(work.ran[work.taken :])
+    judged = await _judged(run, work, candidate) if candidate.complete and run.verifier is not None else candidate
+    if found:
+        judged = replace(judged, verdict=replace(judged.verdict, findings=(*judged.verdict.findings, *found)))
+    return {"work": replace(work, ended=judged)}
+
+
+async def _judged(run: Run, work: Work, candidate: Candidate) -> Candidate:
+    assert run.verifier is not None
     run.budget.count_verdict()
     before = work.desk.usage
     try:
@@ -158,8 +191,7 @@ async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
         raise
     except Exception as error:  # the candidate is kept: its text was paid for
         verdict = Verdict("infra_error", None, (Finding("infrastructure", None, told(error)),), run.verifier.name)
-    judged = replace(candidate, verdict=verdict, verifying=work.desk.usage - before)
-    return {"work": replace(work, ended=judged)}
+    return replace(candidate, verdict=verdict, verifying=work.desk.usage - before)
 
 
 def build() -> Any:

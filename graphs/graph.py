@@ -12,6 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
 
+from ..agents.drafts import begun
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
 from ..core.search import Attempt, Candidate, Proposal, Result
@@ -94,7 +95,16 @@ async def _work(run: Run, state: One) -> Attempt | None:
     if restored is not None:
         return restored
     desk = Desk(run.gateway, proposal.id, run.groups.get(proposal.id))
-    work = Work(proposal=proposal, round=state["round"], desk=desk, parents=state["parents"])
+    written, ran = begun(proposal, state["parents"])
+    work = Work(
+        proposal=proposal,
+        round=state["round"],
+        desk=desk,
+        parents=state["parents"],
+        written=written,
+        ran=ran,
+        taken=len(ran),
+    )
     try:
         ended: Attempt = (await _attempt_graph().ainvoke({"work": work}, output_keys="work")).ended
         run.record(ended)

@@ -70,8 +70,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     _check_tables(models["proposer"], task)
     if ready := getattr(verifier, "ready", None):
         await ready(task)
-    if plan.tools and not models["proposer"].capabilities.tools:
-        raise CapabilityError(f"{models['proposer'].name} calls no tools: give another model, or no tools")
+    _check_tools(models["proposer"], plan.tools)
     if not log.replaying:
         for model in models.values():
             getattr(model, "ready", int)()
@@ -118,6 +117,8 @@ def name_fallbacks(run: Run) -> None:
         gateway.notice(f"{name} gives one sample a request: each is asked for alone")
     if run.task.output_schema is not None and not can.schema:
         gateway.notice(f"{name} takes no schema: JSON is asked for in words, and checked")
+    if run.offered and not can.tools:
+        gateway.notice(f"{name} calls no tools itself: it calls them by fenced blocks in its text")
     if not can.temperature:
         gateway.notice(f"{name} sets its own temperature: the strategy's has no effect")
 
@@ -199,6 +200,12 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
                 f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "
                 f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}"
             )
+
+
+def _check_tools(model: Model, tools: Sequence[object]) -> None:
+    """A model that writes anything can call tools by blocks in its text, one that writes queries alone cannot."""
+    if tools and model.capabilities.only not in ("", "text") and not model.capabilities.tools:
+        raise CapabilityError(f"{model.name} calls no tools: give another model, or no tools")
 
 
 def _check_tables(model: Model, task: Task) -> None:

@@ -201,10 +201,17 @@ class Run:
             self.proposer = replace(self.proposer, system=f"{self.proposer.system}\n\n{found['prompt']}")
 
     async def session(self, tool: str, opened: dict[str, Session], ran: tuple[ToolRun, ...]) -> Session:
-        """The session of a tool for one attempt, opened on first use with the actions that were recorded before."""
-        if tool not in opened:
-            opened[tool] = await self.tools[tool].open([each.call for each in ran if each.call.name == tool])
-        return opened[tool]
+        """The session of a tool for one attempt, opened on first use with the actions that were recorded before, those
+        left out in which the tool itself failed."""
+        shared = self.shared(tool)
+        if shared not in opened:
+            mine = [each.call for each in ran if self.shared(each.call.name) == shared and not each.broken]
+            opened[shared] = await self.tools[tool].open(mine)
+        return opened[shared]
+
+    def shared(self, tool: str) -> str:
+        """What tools have in common that share a session in an attempt: their ``shares``, else the tool's own name."""
+        return getattr(self.tools.get(tool), "shares", tool)
 
 
 def _decoded(proposal: Proposal, data: Any) -> Attempt:

@@ -60,7 +60,7 @@ async def check(
 
 def reply(task: Task, text: str) -> Candidate:
     """The candidate that a model's ``text`` makes."""
-    return Proposer.of(task).candidate(Proposal(id="0.0"), 0, Sample(text), Usage(), spliced=False)
+    return Proposer.of(task).candidate(Proposal(id="0.0"), 0, Sample(text), Usage())
 
 
 class _Suite:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from veriloop import Message, Proposal, Task
+from veriloop.agents.drafts import begun
 from veriloop.agents.proposer import LONGEST, Proposer
 from veriloop.core.messages import Capabilities, Request, Sample, Usage
 
@@ -14,7 +15,7 @@ FULL, POOR = Capabilities(prefix=True, schema=True), Capabilities(stop=False)
 
 
 def request(proposal: Proposal, can: Capabilities = FULL, task: Task | None = None) -> Request:
-    return Proposer.of(task or Task("What?")).request(proposal, [], [], True, can)
+    return Proposer.of(task or Task("What?")).request(proposal, [], [], True, can, begun(proposal, [])[0])
 
 
 def test_what_is_stable_comes_first_and_what_the_method_adds_last():
@@ -45,9 +46,10 @@ def test_a_schema_goes_to_a_model_that_fits_schemas_and_to_every_prompt():
     assert '"type": "array"' in request(Proposal(), POOR, task).messages[0].text
 
 
-def candidate(text: str, finish: str = "stop", spliced: bool = False, **fields: Any) -> Any:
+def candidate(text: str, finish: str = "stop", **fields: Any) -> Any:
     proposal = Proposal(id="0.0", **fields)
-    return Proposer.of(Task("What?")).candidate(proposal, 0, Sample(text, finish=finish), Usage(), spliced)
+    sample, written = Sample(text, finish=finish), begun(proposal, [])[0]
+    return Proposer.of(Task("What?")).candidate(proposal, 0, sample, Usage(), written)
 
 
 def test_a_reply_is_a_complete_candidate_without_a_verdict():
@@ -57,7 +59,7 @@ def test_a_reply_is_a_complete_candidate_without_a_verdict():
 
 
 def test_a_continued_prefix_is_a_segment_of_its_own():
-    made = candidate(" four", spliced=True, prefix="It is")
+    made = candidate(" four", prefix="It is")
     assert made.answer == "It is four"
     assert [segment.source for segment in made.segments] == ["hint", "model"]
 

@@ -315,11 +315,13 @@ def test_an_unknown_tool_and_a_wrong_call_are_told_to_the_model():
     assert (result.answer, result.spend.tool_runs) == ("done", 1)
 
 
-def test_a_tool_that_fails_itself_is_an_infrastructure_error_and_is_closed():
-    tool = Pause()
-    with pytest.raises(RunFailed, match="the clock is broken"):
-        solve(strategy="single", model=Scripted([pauses("broken")]), tools=[tool])
-    assert tool.log == ["open", "close"]
+def test_a_tool_that_fails_itself_is_told_to_the_model_found_and_opened_anew():
+    tool, model = Pause(), Scripted([pauses("broken"), pauses(0), "done"])
+    result = solve(strategy="single", model=model, tools=[tool])
+    assert last(model.requests[1]) == "the tool pause failed: the clock is broken"
+    assert (result.answer, [run.broken for run in result.best.tool_runs]) == ("done", [True, False])
+    assert result.verdict.text == "1 of 2 tool runs failed: pause: the tool pause failed: the clock is broken"
+    assert tool.log == ["open", "close", "open", "close"]
 
 
 class Stuck(Pause):
@@ -452,7 +454,6 @@ BLIND, SQL_ONLY = Capabilities(n=True, schema=True), Capabilities(only="sql")
             {"model": {"proposer": Scripted(), "judge": Scripted(capabilities=SQL_ONLY)}, "verify": "judge"},
             "cannot be the judge",
         ),
-        ({"model": Scripted(capabilities=BLIND), "tools": [Pause()]}, "calls no tools"),
     ],
 )
 def test_what_a_model_cannot_do_is_refused_before_any_call(options: dict[str, Any], line: str):
