@@ -1,4 +1,5 @@
-"""What a proposer is asked to write, by task: SQL for a database, JSON for a wanted type, else text."""
+"""What a proposer is asked to write, by task: SQL for a database, Python where a program is wanted, JSON for a wanted
+type, else text."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..core.task import Task
+from .fences import blocks
 from .prompts import render
 
 _FENCE = re.compile(r"```([^\n`]*)\n(.*?)```", re.DOTALL)
@@ -96,10 +98,38 @@ class SqlFormat:
         return Parsed(sql, _sql_key(sql)) if sql else None
 
 
+@dataclass(frozen=True, slots=True)
+class PythonFormat:
+    """A Python program or module. Nothing runs it: a verifier does, in its sandbox."""
+
+    name: str = "python"
+    tool: str | None = None
+
+    def system(self, task: Task, about: str) -> str:
+        """The system prompt."""
+        return render("python")
+
+    def parse(self, text: str) -> Parsed | None:
+        """The last fenced block of Python that defines something, else the last one, else the text itself."""
+        code = python_in(text)
+        lines = (line.rstrip() for line in code.splitlines())
+        return Parsed(code, "\n".join(line for line in lines if line)) if code else None
+
+
+def python_in(text: str) -> str:
+    """The program that a reply holds; empty when there is none."""
+    found = blocks(text)
+    tagged = [b.body for b in found if b.tag in ("python", "python3", "py")] or [b.body for b in found if not b.tag]
+    defining = [body for body in tagged if re.search(r"^(?:async +def|def|class)\b", body, re.MULTILINE)]
+    return (defining or tagged or [text])[-1].strip("\n").rstrip()
+
+
 def format_of(task: Task) -> Format:
     """The format a task calls for."""
     if task.database is not None:
         return SqlFormat()
+    if task.language is not None:
+        return PythonFormat()
     return JsonFormat() if task.output_schema is not None else TextFormat()
 
 

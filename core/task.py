@@ -36,13 +36,15 @@ class Task:
     """One thing to be solved. It never holds the gold answer.
 
     ``messages`` may be given as a plain string: the user's question. ``database`` is the path of a SQLite file that
-    the question is about. ``output_schema`` is the JSON schema of the wanted answer.
+    the question is about. ``output_schema`` is the JSON schema of the wanted answer. ``language`` is the programming
+    language of a wanted program (``python``).
     """
 
     messages: tuple[Message, ...] | str
     database: str | None = None
     output_schema: Mapping[str, Any] | None = None
     limits: Limits = field(default_factory=Limits)
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.messages, str):
@@ -52,6 +54,8 @@ class Task:
         for turn in self.turns:
             if not isinstance(turn, Message):  # type: ignore[reportUnnecessaryIsInstance]
                 raise UsageError(f"{turn!r} is not a message: write veriloop.Message('user', 'text')")
+        if self.language not in (None, "python"):
+            raise UsageError(f"programs are written in python here, not in {self.language!r}")
         if not self.question.strip():
             raise UsageError("the task has no question: give a user message with text")
         try:
