@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     """What can be set. ``home`` is the data folder, ``store`` the SQLAlchemy URL of finished runs (default: a SQLite
     file in ``home``), ``strategy`` the default one (else ``iad`` where there is a verifier, ``single`` where not),
     ``prices`` overrides or adds prices by model name, ``limits`` says what a provider allows a model, ``timeouts`` how
-    long to wait, ``cache`` keeps replies across runs."""
+    long to wait, ``cache`` keeps replies across runs, ``sandbox`` is where code of a model runs (``auto``,
+    ``bubblewrap`` or ``docker``), ``sandbox_image`` Docker's image for it."""
 
     model_config = SettingsConfigDict(env_prefix="VERILOOP_", extra="forbid")
 
@@ -37,6 +38,8 @@ class Settings(BaseSettings):
     timeouts: Timeouts = Timeouts()
     limits: dict[str, Rate] = {}
     cache: bool = False
+    sandbox: str = "auto"
+    sandbox_image: str = "python:3.12-slim"
 
     @classmethod
     def settings_customise_sources(

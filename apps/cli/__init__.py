@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from veriloop.apps.cli import bench, catalogue, runs, solve
+from veriloop.apps.cli import bench, catalogue, runs, sandbox, solve
 from veriloop.core.errors import RunFailed, VeriloopError, plain, told
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(catalogue.models, name="models")
 app.add_typer(catalogue.strategies, name="strategies")
 app.add_typer(runs.app, name="runs")
+app.add_typer(sandbox.app, name="sandbox")
 
 Misused: Any = typer.BadParameter.__base__
 """What typer raises for arguments that it cannot take; it has no name of its own there."""

@@ -25,7 +25,7 @@ from . import inside, seccomp
 from .namespace import START_SECONDS, Collected, Namespace
 from .paths import ENVIRONMENT, TEMP, WORK, folders, named
 from .protocol import DEFAULT, NOTHING, PYTHON, Bounds, Ended
-from .tree import SPLIT, Talk, complete, spawn
+from .tree import SPLIT, Talk, complete, opened, spawn
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts")
@@ -65,7 +65,7 @@ class Bubblewrap:
     ) -> Ended:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await self._launch(command, files, bounds, wanted)
+        tree = await opened(self._launch(command, files, bounds, wanted))
         return await complete(tree, stdin, bounds, started)
 
     async def start(
@@ -73,7 +73,7 @@ class Bubblewrap:
     ) -> Talk:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await self._launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds)
+        tree = await opened(self._launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds))
         return Talk(tree, bounds, started)
 
     def trouble(self) -> str:
@@ -173,7 +173,7 @@ def _limits(bounds: Bounds) -> list[str]:
     limits: list[str] = []
     if os.geteuid() == 0:
         user = FIRST_USER + secrets.randbelow(USERS)
-        limits = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+        limits = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--inh-caps=-all"]
     cpu = int(bounds.cpu_seconds) + 1
     limits += ["prlimit", f"--as={bounds.memory}", f"--cpu={cpu}:{cpu + 1}", f"--fsize={bounds.file_bytes}"]
     return [*limits, f"--nproc={bounds.processes}", "--nofile=256", "--core=0", "--memlock=65536", "--msgqueue=0"]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ...core.errors import UsageError, meant
 from .bubblewrap import Bubblewrap
-from .docker import IMAGE, Docker
+from .docker import Docker
 from .local import UnsafeLocal
 from .protocol import Sandbox
 
@@ -23,12 +23,17 @@ class _Checked(Sandbox, Protocol):
     def trouble(self) -> str: ...
 
 
-def sandbox(unsafe_local: bool = False, name: str = "auto", image: str = IMAGE) -> Sandbox:
+def sandbox(unsafe_local: bool = False, name: str = "", image: str = "") -> Sandbox:
     """The sandbox to use: the one of that ``name``, or (``auto``) the first that holds on this machine.
 
     Each is checked once in a process (that of bubblewrap takes some hundredths of a second). ``image`` is Docker's.
-    With ``unsafe_local`` code runs with the user's own rights. Raises ``UsageError`` with what to do when none holds.
+    What is left empty is taken from the settings (``sandbox``, ``sandbox_image``). With ``unsafe_local`` code runs with
+    the user's own rights. Raises ``UsageError`` with what to do when none holds.
     """
+    if not name or (not image and name != "bubblewrap"):
+        from ...core.settings import load
+
+        name, image = name or load().sandbox, image or load().sandbox_image
     if name not in KNOWN:
         raise UsageError(f"unknown sandbox {name!r}{meant(name, KNOWN)}; known: {', '.join(KNOWN)}")
     if unsafe_local or UNSAFE.get():

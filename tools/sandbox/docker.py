@@ -22,7 +22,7 @@ from .local import limits
 from .output import Kept, Split, returned
 from .paths import ENVIRONMENT, TEMP, WORK, named
 from .protocol import DEFAULT, FRAME, NOTHING, PYTHON, Bounds, Ended
-from .tree import TREE_MEMORY, Talk, Tree, complete, spawn
+from .tree import TREE_MEMORY, Talk, Tree, complete, opened, spawn
 
 IMAGE = "python:3.12-slim"
 START_SECONDS = 60.0
@@ -53,7 +53,7 @@ class Docker:
     ) -> Ended:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await self._launch(command, files, bounds, wanted)
+        tree = await opened(self._launch(command, files, bounds, wanted))
         return await complete(tree, stdin, bounds, started)
 
     async def start(
@@ -61,7 +61,7 @@ class Docker:
     ) -> Talk:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await self._launch(command, files, bounds, control=True)
+        tree = await opened(self._launch(command, files, bounds, control=True))
         return Talk(tree, bounds, started)
 
     def trouble(self) -> str:

@@ -19,7 +19,7 @@ from ...core.errors import ToolError
 from . import inside
 from .paths import ENVIRONMENT, named
 from .protocol import DEFAULT, NOTHING, PYTHON, Bounds, Ended
-from .tree import SPLIT, Talk, Tree, complete, spawn
+from .tree import SPLIT, Talk, Tree, complete, opened, spawn
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class UnsafeLocal:
     ) -> Ended:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await _launch(command, files, bounds, wanted)
+        tree = await opened(_launch(command, files, bounds, wanted))
         return await complete(tree, stdin, bounds, started)
 
     async def start(
@@ -51,7 +51,7 @@ class UnsafeLocal:
     ) -> Talk:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await _launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds)
+        tree = await opened(_launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds))
         return Talk(tree, bounds, started)
 
 

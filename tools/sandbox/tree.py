@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process, SubprocessStreamProtocol
-from collections.abc import Callable, Mapping, Sequence
+from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -16,6 +16,8 @@ from .output import Kept, drain
 from .protocol import FRAME, LOUD, MOST_FRAME, Bounds, Ended, Why
 
 KILL_SECONDS = 10.0
+REST_SECONDS = 2.0
+"""What is left in the pipes of a dead tree is read at once, unless a process that fled holds them open."""
 TREE_MEMORY = 2
 """All processes of a tree together may hold so many times what one may."""
 SPLIT = 'exec 3>&2 2>&1; exec "$@"'
@@ -42,6 +44,7 @@ class Tree:
         self.exited = exited
         self.root = process.pid
         self.watched = True
+        self._ending: asyncio.Future[None] | None = None
 
     async def kill(self) -> None:
         """Kill all of it; nothing is left on return."""
@@ -67,16 +70,17 @@ class Tree:
         return status if status >= 0 else 128 - status
 
     async def end(self) -> None:
-        """``kill``, whoever cancels meanwhile. Raises ``ToolError`` for one that cannot be killed."""
-        killing = asyncio.ensure_future(self.kill())
+        """``kill`` once, whoever asks for it or cancels meanwhile. Raises ``ToolError`` where it cannot be done."""
+        if self._ending is None:
+            self._ending = asyncio.ensure_future(self._end())
+        await through(self._ending)
+
+    async def _end(self) -> None:
         try:
             async with asyncio.timeout(KILL_SECONDS):
-                await asyncio.shield(killing)
+                await self.kill()
         except TimeoutError as error:
             raise ToolError(f"a sandboxed process tree could not be killed in {KILL_SECONDS:g} s") from error
-        except asyncio.CancelledError:
-            await killing
-            raise
 
     def drop(self) -> None:
         """Close our ends of the pipes."""
@@ -84,6 +88,36 @@ class Tree:
 
 
 T = TypeVar("T", bound=Tree)
+R = TypeVar("R")
+
+
+async def through(work: asyncio.Future[R]) -> R:
+    """Wait for work that is short and must be done; who is cancelled meanwhile learns of it after that."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError as error:
+            if work.cancelled():
+                raise
+            cancelled = error
+        except Exception:
+            break
+    if cancelled is not None:
+        raise cancelled
+    return work.result()
+
+
+async def opened(starting: Coroutine[Any, Any, T]) -> T:
+    """A tree that is started in full, then killed where that was cancelled meanwhile."""
+    work = asyncio.ensure_future(starting)
+    try:
+        return await through(work)
+    except asyncio.CancelledError:
+        if not work.cancelled() and not work.exception():
+            await work.result().end()
+            work.result().drop()
+        raise
 
 
 async def spawn(
@@ -92,35 +126,23 @@ async def spawn(
     *,
     env: Mapping[str, str],
     fds: Sequence[int] = (),
-    stdin: bool = True,
     cwd: str = "/",
 ) -> T:
-    """Start ``command`` with pipes. Cancelled midway, what was started is killed. Raises ``OSError``."""
+    """Start ``command`` with pipes. Raises ``OSError``. To be called under ``opened``: asyncio may lose a process that
+    it is cancelled over (python/cpython#103847)."""
     loop = asyncio.get_running_loop()
-
-    async def started() -> T:
-        transport, streams = await loop.subprocess_exec(
-            lambda: _Streams(loop),
-            *command,
-            stdin=PIPE if stdin else DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=env,
-            cwd=cwd,
-            pass_fds=fds,
-            start_new_session=True,
-        )
-        return make(Process(transport, streams, loop), streams.exited)
-
-    starting = asyncio.ensure_future(started())
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with suppress(OSError):
-            tree = await starting
-            await tree.end()
-            tree.drop()
-        raise
+    transport, streams = await loop.subprocess_exec(
+        lambda: _Streams(loop),
+        *command,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=env,
+        cwd=cwd,
+        pass_fds=fds,
+        start_new_session=True,
+    )
+    return make(Process(transport, streams, loop), streams.exited)
 
 
 async def over(tree: Tree, bounds: Bounds, started: float) -> Why:
@@ -184,7 +206,7 @@ async def settled(reading: Sequence[asyncio.Future[Any]], *others: asyncio.Futur
     for task in others:
         task.cancel()
     if reading:
-        _, late = await asyncio.wait(reading, timeout=KILL_SECONDS)
+        _, late = await asyncio.wait(reading, timeout=REST_SECONDS)
         for task in late:
             task.cancel()
     await asyncio.gather(*reading, *others, return_exceptions=True)
