@@ -44,7 +44,11 @@ class Session(Protocol):
 
 @runtime_checkable
 class Tool(Protocol):
-    """Something a candidate may run. ``open`` replays ``actions`` that were recorded, so that state survives a kill."""
+    """Something a candidate may run. ``open`` replays ``actions`` that were recorded, so that state survives a kill.
+
+    A tool may also have ``seconds``, how long an action may take, and ``shares``, the name of a session that it has in
+    common with other tools: the first that is called opens it, for all of them.
+    """
 
     @property
     def spec(self) -> ToolSpec: ...
@@ -75,7 +79,8 @@ class Policy(Protocol):
     """A method: pure functions of the search so far. ``propose`` returns [] when done.
 
     A policy may also have ``enough(search) -> bool``, asked after each verdict of a round: true closes the round, and
-    ``roles``, the roles besides ``proposer`` that it asks for, and ``at_most``, the most candidates it proposes.
+    ``roles``, the roles besides ``proposer`` that it asks for, ``at_most``, the most candidates it proposes, and
+    ``tools``, the names of those that it is made for.
     """
 
     def propose(self, search: Search) -> list[Proposal]: ...

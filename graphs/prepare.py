@@ -117,6 +117,9 @@ def name_fallbacks(run: Run) -> None:
         gateway.notice(f"{name} gives one sample a request: each is asked for alone")
     if run.task.output_schema is not None and not can.schema:
         gateway.notice(f"{name} takes no schema: JSON is asked for in words, and checked")
+    for tool in getattr(run.policy, "tools", ()):
+        if tool not in run.offered:
+            gateway.notice(f"{run.strategy} is made for the tool {tool}, which is not given")
     if run.offered and not can.tools:
         gateway.notice(f"{name} calls no tools itself: it calls them by fenced blocks in its text")
     if not can.temperature:

@@ -19,6 +19,7 @@ KNOWN = {
     "best_of_n": f"{_HERE}.best_of_n:BestOfN",
     "self_refine": f"{_HERE}.self_refine:SelfRefine",
     "iad": f"{_HERE}.iad:IAD",
+    "start": f"{_HERE}.start:Start",
 }
 UNVERIFIED = ("self_refine",)
 """Strategies that by definition work without a verifier, unless the user asks for one."""
@@ -91,6 +92,8 @@ def proposals(name: str, total: int) -> dict[str, int]:
     if name == "iad":
         width = 2 if total % 2 == 0 else 1
         return {"rounds": total // width, "width": width}
+    if name == "start":
+        return {"rounds": total - 1}
     if name == "single" and total == 1:
         return {}
     raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")

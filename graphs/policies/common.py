@@ -16,9 +16,9 @@ def positive(**parameters: int) -> None:
             raise UsageError(f"{name} is {value}: it must be at least 1")
 
 
-def samplable(temperature: float, max_tokens: int) -> None:
+def samplable(temperature: float, max_tokens: int, top_p: float = 1.0) -> None:
     """Raise ``UsageError`` for what no model can sample at."""
-    Request(messages=(), temperature=temperature, max_tokens=max_tokens)
+    Request(messages=(), temperature=temperature, max_tokens=max_tokens, top_p=top_p)
 
 
 def scored(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -11,6 +11,7 @@ from ...agents.roles import show
 from ...core.search import Candidate, Proposal, Search
 from ...verifiers.noise import told
 from .common import best, perfect, positive, samplable, worst
+from .hinting import MATCH, known, wording
 
 Feedback = Literal["score", "text", "both", "raw", "answers", "none"]
 Shown = Literal["best", "worst", "both"]
@@ -32,6 +33,7 @@ class IAD:
     ``tried`` (ours), and both answers shown, the others so far are listed too, without a word, so that no proposal is
     spent on one of them again. Acceptance is monotone: a new answer replaces the best only with a strictly higher
     score. The loop stops early at a score of ``stop_at``, the full one unless a verifier never gives that (a judge).
+    With a ``hint`` (START's, by name, or ``match``) each prompt ends with one, and tools are called by fenced blocks.
     Defaults are ours.
     """
 
@@ -44,10 +46,13 @@ class IAD:
     tried: bool = True
     early_stop: bool = True
     stop_at: float = 1.0
+    hint: str = ""
 
     def __post_init__(self) -> None:
         positive(rounds=self.rounds, width=self.width)
         samplable(self.temperature, self.max_tokens)
+        if self.hint:
+            known(self.hint, MATCH)
 
     @property
     def at_most(self) -> int:
@@ -61,10 +66,10 @@ class IAD:
             return []
         top, bottom = best(search.candidates), worst(search.candidates)
         if top is None or bottom is None or self.feedback == "none":
-            return [self._plan()] * self.width
+            return [self._plan(search)] * self.width
         pair = self._pair(top, bottom)
         parents = tuple(each.id for each in pair if each is not None)
-        return [self._plan(parents, self._instruction(*pair, self._others(search, pair)))] * self.width
+        return [self._plan(search, parents, self._instruction(*pair, self._others(search, pair)))] * self.width
 
     def _pair(self, top: Candidate, bottom: Candidate) -> tuple[Candidate | None, Candidate | None]:
         """The best and the worst, as far as they are shown; the worst is left out when it equals the best."""
@@ -79,10 +84,20 @@ class IAD:
         others = {c.key: c for c in listed if c.complete and c.key not in shown}
         return [fenced(str(other.artifact), 1500) for other in list(others.values())[-OTHERS:]]
 
-    def _plan(self, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
+    def _plan(self, search: Search, parents: tuple[str, ...] = (), instruction: str = "") -> Proposal:
         return Proposal(
-            parents=parents, instruction=instruction, temperature=self.temperature, max_tokens=self.max_tokens
+            parents=parents,
+            instruction=f"{instruction}\n\n{self._hint(search)}".strip(),
+            blocks=bool(self.hint),
+            temperature=self.temperature,
+            max_tokens=self.max_tokens,
         )
+
+    def _hint(self, search: Search) -> str:
+        if not self.hint:
+            return ""
+        said = wording(search, self.hint, "auto", "before_stop", search.round + 1).partition("\n")[0]
+        return said[0].upper() + said[1:]
 
     def _instruction(self, top: Candidate | None, bottom: Candidate | None, others: list[str]) -> str:
         return render(

@@ -90,7 +90,7 @@ def test_record_and_replay(veriloop):
 
 def test_strategies_and_models_are_told(veriloop):
     names = [each["name"] for each in veriloop("strategies", "--json").json]
-    assert names == ["single", "best_of_n", "self_refine", "iad"]
+    assert names == ["single", "best_of_n", "self_refine", "iad", "start"]
     assert {"name": "width", "default": 2, "kind": "int"} in veriloop("strategies", "show", "iad", "--json").json[
         "parameters"
     ]

@@ -54,7 +54,11 @@ def test_a_policy_object_is_recorded_with_all_its_parameters():
 @pytest.mark.parametrize(
     ("name", "parameters", "line"),
     [
-        ("magic", {}, "unknown strategy 'magic'; known: best_of_n, iad, self_refine, single, or give package.module:N"),
+        (
+            "magic",
+            {},
+            "unknown strategy 'magic'; known: best_of_n, iad, self_refine, single, start, or give package.mod",
+        ),
         ("iad", {"depth": 3}, "strategy iad has no parameter 'depth'; it has rounds, width"),
         ("iad", {"rounds": "many"}, "strategy iad: rounds = 'many': Input should be a valid integer"),
         ("iad", {"feedback": "loud"}, "strategy iad: feedback = 'loud': Input should be 'score'"),
@@ -104,6 +108,7 @@ def test_a_description_holds_the_parameters_with_their_defaults():
         "tried": True,
         "early_stop": True,
         "stop_at": 1.0,
+        "hint": "",
     }
     assert "arXiv 2504.01931" in describe("iad")["about"]
 
