@@ -23,6 +23,7 @@ bench: .venv/dev  ## Measure what the framework costs, and how it stands a storm
 	$(BIN)/python scripts/bench/gateway.py
 	$(BIN)/python scripts/bench/local_model.py
 	$(BIN)/python scripts/bench/storm.py
+	$(BIN)/python scripts/bench/sandbox.py
 
 bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql_geoquery.
 	$(BIN)/python scripts/embedded_sql/measure.py --data $(DATA)/text2sql_geoquery

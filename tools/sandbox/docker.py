@@ -190,6 +190,5 @@ class _Container(Tree):
                 *(self._program, "rm", "--force", self._container), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
             )
             await removing.wait()
-            with suppress(ProcessLookupError):
-                self.process.kill()
+            self.kill_first()
         await self.exited.wait()

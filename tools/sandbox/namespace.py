@@ -103,9 +103,8 @@ class Namespace(Tree):
             await readable(self._init)
             os.close(self._init)
             self._init = -1
-        elif not self.exited.is_set():
-            with suppress(ProcessLookupError):
-                self.process.kill()
+        else:
+            self.kill_first()
         await self.exited.wait()
         while self._told >= 0 and await self._listen():
             pass

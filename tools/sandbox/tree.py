@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from asyncio.subprocess import PIPE, Process, SubprocessStreamProtocol
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -48,9 +50,14 @@ class Tree:
 
     async def kill(self) -> None:
         """Kill all of it; nothing is left on return."""
-        with suppress(ProcessLookupError):
-            self.process.kill()
+        self.kill_first()
         await self.exited.wait()
+
+    def kill_first(self) -> None:
+        """Kill the process that we started. Its own ``kill`` would ask for its status and take it from the loop."""
+        if not self.exited.is_set():
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, signal.SIGKILL)
 
     def errors(self, limit: int) -> Kept:
         """What keeps standard error."""
@@ -265,6 +272,7 @@ class Talk:
             stdin.write(FRAME.pack(len(data)) + data)
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
+            await self._exit()
             raise EOFError("the sandboxed process does not listen any more") from error
 
     async def receive(self, seconds: float) -> bytes:
@@ -283,9 +291,16 @@ class Talk:
                 body = await control.readexactly(size)
         except asyncio.IncompleteReadError as error:
             self._said.add(error.partial)
+            await self._exit()
             raise EOFError("the sandboxed process has ended") from error
         self._size = None
         return body
+
+    async def _exit(self) -> None:
+        """One that hangs up is about to end: a moment for its status to come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await self._tree.exited.wait()
 
     async def close(self) -> Ended:
         """See ``Inside``. Raises ``ToolError`` when it turns out that the sandbox broke."""
