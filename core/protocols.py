@@ -46,7 +46,8 @@ class Session(Protocol):
 class Tool(Protocol):
     """Something a candidate may run. ``open`` replays ``actions`` that were recorded, so that state survives a kill.
 
-    A tool may also have ``seconds``, how long an action may take, and ``shares``, the name of a session that it has in
+    A tool may also have ``async ready()``, which raises ``UsageError`` before the first call when it cannot work here,
+    ``seconds``, how long an action may take, and ``shares``, the name of a session that it has in
     common with other tools: the first that is called opens it, for all of them.
     """
 

@@ -25,6 +25,7 @@ from ..models import named
 from ..models.cache import Cache
 from ..models.gateway import Gateway
 from ..models.langchain import wrapped
+from ..tools import make as make_tool
 from ..verifiers import make
 from .output import Output
 from .run import Run
@@ -42,7 +43,7 @@ class Plan:
     gold: Any = None
     output: Any = None
     seed: int = 0
-    tools: Sequence[Tool] = ()
+    tools: Sequence[str | Tool] = ()
     memory: Memory | None = None
     batch: bool = False
 
@@ -64,13 +65,17 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
         models = _in_batches(models, settings.folder / "batches", emit)
     output = Output(plan.output)
     task = plan.task if output.schema is None else replace(plan.task, output_schema=output.schema)
-    tools, about = await _tools(task, plan.tools)
+    given = [make_tool(each) for each in plan.tools]
+    tools, about = await _tools(task, given)
     proposer = Proposer.of(task, about, output.check)
     _check(proposer, policy, verifier, models)
     _check_tables(models["proposer"], task)
     if ready := getattr(verifier, "ready", None):
         await ready(task)
-    _check_tools(models["proposer"], plan.tools)
+    _check_tools(models["proposer"], given)
+    for tool in given:
+        if ready := getattr(tool, "ready", None):
+            await ready()
     if not log.replaying:
         for model in models.values():
             getattr(model, "ready", int)()
@@ -87,7 +92,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
         gateway=gateway,
         verifier=verifier,
         tools=tools,
-        offered=tuple(tool.spec.name for tool in plan.tools),
+        offered=tuple(tool.spec.name for tool in given),
         log=log,
         budget=budget,
         emit=emit,

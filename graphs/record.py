@@ -175,9 +175,10 @@ def header(plan: Plan) -> Mapping[str, Any]:
         + (["gold"] if plan.gold is not None else [])
         + (["strategy"] if parameters is None else [])
         + (["model"] if any(_unnamed(m) for m in plan.models.values()) else [])
-        + (["tools"] if plan.tools else [])
+        + (["tools"] if any(not isinstance(tool, str) for tool in plan.tools) else [])
         + (["memory"] if plan.memory is not None else []),
         "output": None if plan.output is None else _path(plan.output),
+        "tools": [tool for tool in plan.tools if isinstance(tool, str)],
         "seed": plan.seed,
         "batch": plan.batch,
     }
@@ -247,7 +248,7 @@ def objects_of(said: Mapping[str, Any], given: Mapping[str, Any], run_id: str) -
         "verify": given.get("verify", said["verify"]),
         "output": given.get("output") or (imported(output) if output else None),
         "gold": given.get("gold"),
-        "tools": given.get("tools", ()),
+        "tools": given.get("tools", said.get("tools", ())),
         "memory": given.get("memory"),
         "batch": said.get("batch", False),
     }

@@ -34,7 +34,7 @@ async def asolve(
     limits: Limits | None = None,
     seed: int = 0,
     gold: Any = None,
-    tools: Sequence[Tool] = (),
+    tools: Sequence[str | Tool] = (),
     memory: Memory | None = None,
     on_event: Subscribers = (),
     stream: bool = False,
@@ -49,11 +49,11 @@ async def asolve(
 
     ``model`` is a name, a model object, or a mapping of roles to them (``{"proposer": …, "judge": …}``). ``verify`` is
     a verifier's name, a function of the answer, a verifier, several of them in order, or none; ``auto`` takes the
-    task's own (SQL for a database). ``output`` is the wanted type of the answer (anything pydantic validates). ``gold``
-    is for the verifier ``oracle`` alone. ``on_event`` gets the run's events; with ``stream`` also ``Wrote``, for each
-    piece of text that a model writes. With ``batch``, requests go through the providers' batch interfaces: half the
-    price, and up to a day for each round. ``record`` writes the run to a new file, ``replay`` takes all model replies
-    from one.
+    task's own (SQL for a database). ``tools`` are names (``python``) or tools that the model may call. ``output`` is
+    the wanted type of the answer (anything pydantic validates). ``gold`` is for the verifier ``oracle`` alone.
+    ``on_event`` gets the run's events; with ``stream`` also ``Wrote``, for each piece of text that a model writes. With
+    ``batch``, requests go through the providers' batch interfaces: half the price, and up to a day for each round.
+    ``record`` writes the run to a new file, ``replay`` takes all model replies from one.
 
     ``run_id`` is an id of your own. A run that has this id already is gone on with, what it paid for is not paid again,
     and one that has ended is only told again. ``folder`` is where its journal lies instead of your data folder; such a
@@ -100,7 +100,7 @@ async def aresume(
     model: Model | Mapping[str, str | Model] | None = None,
     verify: Any = None,
     output: Any = None,
-    tools: Sequence[Tool] | None = None,
+    tools: Sequence[str | Tool] | None = None,
     memory: Memory | None = None,
     gold: Any = None,
     on_event: Subscribers = (),
@@ -149,8 +149,10 @@ def _refuse(task: object, output: Any, tools: Sequence[object]) -> None:
         raise UsageError("give a Task or a question, and Limits as limits")
     if task.database is not None and output is not None:
         raise UsageError("the answer to a question about a database is its rows: leave output out")
+    if isinstance(tools, str):
+        raise UsageError(f"give tools as a list, as in tools=[{tools!r}]")
     for tool in tools:
-        if not isinstance(tool, Tool):
+        if not isinstance(tool, (str, Tool)):
             raise UsageError(f"{tool!r} is not a tool: it needs a spec and an async open(actions)")
 
 

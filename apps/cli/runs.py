@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veriloop.apps.cli.catalogue import Json
+from veriloop.apps.cli.solve import Unsafe, unsafe
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def _head(out: Console, info: RunInfo) -> None:
 def resume(
     run: RunId,
     gold: Annotated[str | None, typer.Option(help="The right answer, where the run used --verify oracle.")] = None,
+    unsafe_local: Unsafe = False,
     json_: Json = False,
 ) -> None:
     """Go on with a run that was cut off. Calls that were recorded are not paid again."""
@@ -137,6 +139,7 @@ def resume(
     from veriloop.graphs.solve import aresume
     from veriloop.memory.runs import find
 
+    unsafe(unsafe_local)
     name = find(load(), run)[0].id
     watch = Watch(json_)
     finish(watch.over(aresume(name, gold=gold, on_event=watch)), json_)

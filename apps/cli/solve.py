@@ -37,6 +37,24 @@ Models = Annotated[
 ]
 
 
+Unsafe = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-local",
+        help="Run code that the model writes without a sandbox: with your rights, your files and your network.",
+    ),
+]
+
+
+def unsafe(wanted: bool) -> None:
+    """From now on code runs without a sandbox, if that is ``wanted``; it is said."""
+    if wanted:
+        from veriloop.tools.sandbox.choose import UNSAFE
+
+        UNSAFE.set(True)
+        typer.echo("veriloop: code runs without a sandbox: it can do whatever you can (--unsafe-local)", err=True)
+
+
 def solve(
     question: Annotated[str, typer.Argument(help="What to answer.")],
     db: Annotated[Path | None, typer.Option(help="SQLite file that the question is about.")] = None,
@@ -48,6 +66,11 @@ def solve(
     verify: Annotated[
         str, typer.Option(help="sql, judge, oracle, shell:COMMAND, pkg.module:name, A+B, or none.")
     ] = "auto",
+    tools: Annotated[
+        list[str],
+        typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
+    ] = [],  # noqa: B006
+    unsafe_local: Unsafe = False,
     gold: Annotated[str | None, typer.Option(help="The right answer, for --verify oracle alone.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same proposals.")] = 0,
     max_calls: Annotated[int | None, typer.Option(min=0, help="Model replies at most.")] = None,
@@ -73,6 +96,7 @@ def solve(
 
     limits = Limits(calls=max_calls, tokens=max_tokens, money=max_money, seconds=max_seconds, tool_runs=max_tool_runs)
     task = Task(_asked(question, image), database=None if db is None else str(db), limits=limits)
+    unsafe(unsafe_local)
     name, note = (strategy, "") if strategy else _default(task, verify)
     chosen = _strategy(name, set_, proposals)
     work = asolve(
@@ -80,6 +104,7 @@ def solve(
         strategy=chosen,
         model=roles(model),
         verify=verify,
+        tools=[name for each in tools for name in each.split(",")],
         gold=gold,
         seed=seed,
         batch=batch,

@@ -140,7 +140,7 @@ MISTAKES = {
     "a recording that is there": (["--record", "text.sqlite"], "it exists already; remove it or name another file"),
     "a folder as recording": (["--replay", "."], "cannot read the recording .: Is a directory"),
     "a folder as database": (["--db", "."], "Is a directory"),
-    "no such option": (["--foo"], "no such option: --foo; see: veriloop solve --help"),
+    "no such option": (["--quux"], "no such option: --quux; see: veriloop solve --help"),
     "a bad number": (["--max-calls", "x"], "invalid value for '--max-calls': "),
     "one argument too many": (["more"], "see: veriloop solve --help"),
     "no such parameter": (["--set", "foo=1"], "strategy iad has no parameter 'foo'; it has rounds, width"),
