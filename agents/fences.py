@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..core.excerpt import shortened
 from ..core.wire import dumps
 
 STOP = "\n```\n"
 """What ends a block as models write it; a text that stops there is cut before it."""
-HEAD = TAIL = 400
-"""Characters at both ends of a tool's output that a text keeps (the setting of START's author)."""
 OUTPUT = "output"
 """The tag of a block that holds what a tool gave."""
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})(.*)", re.DOTALL)
@@ -118,14 +117,6 @@ def fenced_output(said: str, notice: str = "") -> str:
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{OUTPUT}\n{shown}\n{fence}\n" + (f"{notice}\n" if notice else "")
-
-
-def shortened(said: str) -> str:
-    """``said`` without its middle, where it is longer than head and tail."""
-    left_out = len(said) - HEAD - TAIL
-    if left_out <= 0:
-        return said
-    return f"{said[:HEAD]}\n[… {left_out} characters left out …]\n{said[-TAIL:]}"
 
 
 def in_words(output: object) -> str:

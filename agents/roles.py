@@ -49,7 +49,10 @@ def messages(
 
 
 def show(candidate: Candidate, limit: int = 6000) -> str:
-    """A candidate as a prompt shows it: its artifact and what came of running it, as delimited data."""
+    """A candidate as a prompt shows it: its artifact and what came of running it, as delimited data. A text that called
+    tools holds what they gave."""
+    if any(segment.source == "tool" for segment in candidate.segments):
+        return fenced(candidate.text, limit)
     artifact = candidate.artifact if isinstance(candidate.artifact, str) else candidate.text
     shown = fenced(artifact, limit)
     if not candidate.tool_runs:

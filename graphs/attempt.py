@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ..agents.drafts import CALLS, PIECES, gave, grown
+from ..agents.fences import in_words
 from ..agents.proposer import asks_for_beginning, executed
 from ..agents.roles import OUTPUTS, messages
 from ..core.errors import BudgetSpent, JournalMismatch, OutputError, UsageError, told
@@ -17,7 +18,6 @@ from ..core.events import Proposed
 from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Model, Session
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Segment, ToolRun, Verdict
-from ..core.wire import dumps
 from ..models.ask import ask
 from ..models.desk import Desk
 from .acting import act, findings
@@ -160,7 +160,7 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
         if work.pieces:
             written = (*written, gave(written, done, work.steps >= CALLS))
         else:
-            turns = (*turns, Message("tool", done.error or dumps(done.output).decode()[:4000], "tool", (), call.id))
+            turns = (*turns, Message("tool", (done.error or in_words(done.output))[:4000], "tool", (), call.id))
     if isinstance(ended, Candidate):
         run.proposed[ended.id] = ended = executed(ended, ran)
         return _go("verify", replace(work, ended=ended))

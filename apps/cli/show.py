@@ -14,7 +14,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from veriloop.core.events import AttemptEnded, Event, Noticed, RoundStarted, RunEnded, RunStarted
+from veriloop.agents.fences import in_words
+from veriloop.core.events import AttemptEnded, Event, Executed, Noticed, RoundStarted, RunEnded, RunStarted
 from veriloop.core.search import Attempt, Candidate, Result, Spend
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "unscored": ("·", "yellow"), "infra_error": ("!", "magenta")}
@@ -80,6 +81,8 @@ class Watcher(Lively):
         elif isinstance(event, RoundStarted):
             self._working = len(event.proposals)
             self.console.rule(f"round {event.round + 1}", align="left", style="dim")
+        elif isinstance(event, Executed) and event.tool_run.call.id:  # else the candidate's own query
+            self.console.print(tool_run(event))
         elif isinstance(event, AttemptEnded):
             self._ended, self._working, self._spend = self._ended + 1, self._working - 1, event.spend
             self.console.print(attempt(event.attempt))
@@ -105,6 +108,20 @@ class Watcher(Lively):
         return Text("  " + " · ".join(parts), style="dim")
 
 
+def tool_run(event: Executed) -> Text:
+    """A tool run: for whom, what was called, what came back."""
+    run = event.tool_run
+    asked = "; ".join(str(value) for value in run.call.arguments.values())
+    gave = f"error: {run.error}" if run.error else in_words(run.output)
+    said = f"  › {event.attempt} {run.call.name}: {line(asked)} → {line(gave)}"
+    return Text(said, style="red" if run.error else "blue")
+
+
+def line(text: str, limit: int = 100) -> str:
+    """Text in one line."""
+    return clip(" ".join(text.split()), limit)
+
+
 def attempt(ended: Attempt) -> Any:
     """One attempt: its mark, id, score, what it says, and what the verifier found."""
     if not isinstance(ended, Candidate):
@@ -117,7 +134,7 @@ def attempt(ended: Attempt) -> Any:
     said = ended.artifact if isinstance(ended.artifact, str) else ended.text
     if ended.proposal.parents:
         body.append(Text(f"      prompt shows {', '.join(ended.proposal.parents)}", style="dim"))
-    if isinstance(ended.artifact, str) and ended.tool_runs:
+    if ran(ended):
         body.append(Padding(Syntax(clip(said), "sql", background_color="default", word_wrap=True), (0, 0, 0, 6)))
     elif said:
         body.append(Padding(Text(clip(said, 300)), (0, 0, 0, 6)))
@@ -133,7 +150,7 @@ def answer(result: Result) -> Any:
     mark, colour = MARKS[verdict.outcome]
     by = f" by {verdict.verifier}" if verdict.verifier else ""
     lines: list[Any] = [Text.assemble(("Answer  ", "bold"), (value(result), "bold cyan"))]
-    if isinstance(result.best, Candidate) and result.best.tool_runs and isinstance(result.best.artifact, str):
+    if isinstance(result.best, Candidate) and ran(result.best):
         lines.append(Text.assemble(("From    ", "bold"), clip(result.best.artifact)))
     score = "" if verdict.score is None else f" {verdict.score:.2f}"
     if verdict.verifier == "sql" and verdict.outcome == "passed":
@@ -150,12 +167,18 @@ def value(result: Result) -> str:
         return "none"
     if isinstance(result.answer, str):
         return clip(result.answer, 10_000)
-    if result.best.tool_runs and _rows(result.answer):
+    if ran(result.best) and _rows(result.answer):
         rows: list[list[Any]] = result.answer
         shown = [" | ".join(str(cell) for cell in row) for row in rows[:20]]
         more = f" … ({len(rows)} rows)" if len(rows) > 20 else ""
         return clip(", ".join(shown) + more, 2000) if rows else "(no rows)"
     return clip(json.dumps(result.answer, default=str, ensure_ascii=False), 2000)
+
+
+def ran(candidate: Candidate) -> bool:
+    """Whether what it proposed was itself run, as a query is: its last tool run is that of its artifact."""
+    last = candidate.tool_runs[-1:] if isinstance(candidate.artifact, str) else ()
+    return any(run.call.arguments.get("query") == candidate.artifact for run in last)
 
 
 def _rows(answer: Any) -> bool:

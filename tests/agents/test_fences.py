@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriloop.agents.fences import HEAD, OUTPUT, TAIL, blocks, fenced_output, in_words, open_at_end, shortened
+from veriloop.agents.fences import OUTPUT, blocks, fenced_output, in_words, open_at_end
+from veriloop.core.excerpt import HEAD, TAIL, shortened
 
 HARD = st.text(st.sampled_from("`~a \n\r\tpython{}é"), max_size=60)
 
