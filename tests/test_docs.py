@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from loopback import ChatServer
+from sandboxed import TROUBLE
 
 from veriloop.apps.bench.course import Course, Order
 from veriloop.apps.bench.stats import summary
@@ -31,6 +32,8 @@ def snippets(page: Path) -> str:
 def test_the_snippets_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
+    if TROUBLE and "sandbox" in snippets(page):
+        pytest.skip(f"{TROUBLE} (apt install bubblewrap)")
     atlas.build(tmp_path / "atlas.sqlite")
     file = tmp_path / NAMED.get(page.name, "page_of_docs.py")
     file.write_text(snippets(page))

@@ -53,15 +53,16 @@ def read(path: bytes, most: int) -> bytes | None:
         known = os.fstat(fd)
         if not stat.S_ISREG(known.st_mode) or known.st_size > most:
             return None
-        body = file.read(most + 1)
-    return body if len(body) <= most else None
+        try:
+            body = file.read(known.st_size)
+        except MemoryError:
+            return None
+    return body
 
 
 def put(fd: int, data: bytes) -> None:
     """Write one frame."""
-    data = len(data).to_bytes(4, "big") + data
-    for start in range(0, len(data), CUT):
-        part = data[start : start + CUT]
+    for part in (memoryview(len(data).to_bytes(4, "big")), memoryview(data)):
         while part:
             part = part[os.write(fd, part) :]
 
@@ -162,12 +163,14 @@ def finish(status: int) -> NoReturn:
     os._exit(status)
 
 
-def main(what: str, *given: str) -> NoReturn:
+def main(what: str, *given: str) -> None:
     """Do what the first word says."""
     if what == "collect":
         channel, status, most, *globs = given
-        give(int(channel), ".", globs, int(most))
-        sys.exit(int(status))
+        try:
+            give(int(channel), ".", globs, int(most))
+        finally:  # whatever became of the files, the command ended so
+            os._exit(int(status))
     if what == "limit":
         import json
 

@@ -12,7 +12,7 @@ from ...core.errors import UsageError
 from .protocol import PYTHON, Bounds, Ended, Sandbox
 
 MIB = 1 << 20
-QUICK = Bounds(seconds=20.0, output_bytes=256 << 10)
+QUICK = Bounds(seconds=20.0, output_bytes=256 << 10, memory=256 << 20)
 EVERY_BYTE = bytes(range(256)) * 40
 UNICODE = "größe/データ Ω.txt"
 LINKS = """
