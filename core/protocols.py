@@ -57,6 +57,14 @@ class Tool(Protocol):
     async def open(self, actions: Sequence[ToolCall] = ()) -> Session: ...
 
 
+@runtime_checkable
+class Toolbox(Protocol):
+    """Something that has tools, which are asked for before the first call (an MCP server). Raises ``UsageError`` where
+    they cannot be had."""
+
+    async def tools(self) -> Sequence[Tool]: ...
+
+
 class Context(Protocol):
     """What a verifier may use: models by role, through the run's gateway, journal and budget."""
 

@@ -16,7 +16,7 @@ from ..core.errors import CapabilityError, UsageError
 from ..core.events import Emitter
 from ..core.journal import Record, RunLog
 from ..core.messages import Reply
-from ..core.protocols import Memory, Model, Policy, Tool, Verifier
+from ..core.protocols import Memory, Model, Policy, Tool, Toolbox, Verifier
 from ..core.provider import Timeouts
 from ..core.settings import Settings
 from ..core.task import Task
@@ -25,7 +25,7 @@ from ..models import named
 from ..models.cache import Cache
 from ..models.gateway import Gateway
 from ..models.langchain import wrapped
-from ..tools import make as make_tool
+from ..tools import made as made_tools
 from ..verifiers import make
 from .output import Output
 from .run import Run
@@ -43,7 +43,7 @@ class Plan:
     gold: Any = None
     output: Any = None
     seed: int = 0
-    tools: Sequence[str | Tool] = ()
+    tools: Sequence[str | Tool | Toolbox] = ()
     memory: Memory | None = None
     batch: bool = False
 
@@ -65,7 +65,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
         models = _in_batches(models, settings.folder / "batches", emit)
     output = Output(plan.output)
     task = plan.task if output.schema is None else replace(plan.task, output_schema=output.schema)
-    given = [make_tool(each) for each in plan.tools]
+    given = await made_tools(plan.tools)
     tools, about = await _tools(task, given)
     proposer = Proposer.of(task, about, output.check)
     _check(proposer, policy, verifier, models)

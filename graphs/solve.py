@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import UsageError, VeriloopError
 from ..core.events import Emitter, RunEnded, RunStarted, Subscribers
 from ..core.journal import RunLog
-from ..core.protocols import Memory, Model, Policy, Tool
+from ..core.protocols import Memory, Model, Policy, Tool, Toolbox
 from ..core.search import Result
 from ..core.settings import Settings, load
 from ..core.task import Limits, Task
@@ -34,7 +34,7 @@ async def asolve(
     limits: Limits | None = None,
     seed: int = 0,
     gold: Any = None,
-    tools: Sequence[str | Tool] = (),
+    tools: Sequence[str | Tool | Toolbox] = (),
     memory: Memory | None = None,
     on_event: Subscribers = (),
     stream: bool = False,
@@ -49,8 +49,9 @@ async def asolve(
 
     ``model`` is a name, a model object, or a mapping of roles to them (``{"proposer": …, "judge": …}``). ``verify`` is
     a verifier's name, a function of the answer, a verifier, several of them in order, or none; ``auto`` takes the
-    task's own (SQL for a database). ``tools`` are names (``python``) or tools that the model may call. ``output`` is
-    the wanted type of the answer (anything pydantic validates). ``gold`` is for the verifier ``oracle`` alone.
+    task's own (SQL for a database). ``tools`` are names (``python``, ``mcp:SERVER``) or tools that the model may
+    call. ``output`` is the wanted type of the answer (anything pydantic validates). ``gold`` is for the verifier
+    ``oracle`` alone.
     ``on_event`` gets the run's events; with ``stream`` also ``Wrote``, for each piece of text that a model writes. With
     ``batch``, requests go through the providers' batch interfaces: half the price, and up to a day for each round.
     ``record`` writes the run to a new file, ``replay`` takes all model replies from one.
@@ -100,7 +101,7 @@ async def aresume(
     model: Model | Mapping[str, str | Model] | None = None,
     verify: Any = None,
     output: Any = None,
-    tools: Sequence[str | Tool] | None = None,
+    tools: Sequence[str | Tool | Toolbox] | None = None,
     memory: Memory | None = None,
     gold: Any = None,
     on_event: Subscribers = (),
@@ -152,7 +153,7 @@ def _refuse(task: object, output: Any, tools: Sequence[object]) -> None:
     if isinstance(tools, str):
         raise UsageError(f"give tools as a list, as in tools=[{tools!r}]")
     for tool in tools:
-        if not isinstance(tool, (str, Tool)):
+        if not isinstance(tool, (str, Tool, Toolbox)):
             raise UsageError(f"{tool!r} is not a tool: it needs a spec and an async open(actions)")
 
 

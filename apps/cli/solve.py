@@ -70,6 +70,10 @@ def solve(
         list[str],
         typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
     ] = [],  # noqa: B006
+    mcp: Annotated[
+        list[str],
+        typer.Option("--mcp", help="An MCP server whose tools it may call: a command, or http(s)://…. Repeatable."),
+    ] = [],  # noqa: B006
     unsafe_local: Unsafe = False,
     gold: Annotated[str | None, typer.Option(help="The right answer, for --verify oracle alone.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same proposals.")] = 0,
@@ -104,7 +108,7 @@ def solve(
         strategy=chosen,
         model=roles(model),
         verify=verify,
-        tools=[name for each in tools for name in each.split(",")],
+        tools=[*(name for each in tools for name in each.split(",")), *(f"mcp:{each}" for each in mcp)],
         gold=gold,
         seed=seed,
         batch=batch,
