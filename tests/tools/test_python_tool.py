@@ -224,5 +224,5 @@ def test_a_sandbox_that_breaks_is_an_error_of_the_tool():
 
 
 def test_it_runs_in_any_sandbox(tmp_path: Path):
-    for box in (UnsafeLocal(), Docker("image", stand_in(tmp_path))):
+    for box in (UnsafeLocal(), Docker("image", stand_in(tmp_path), str(tmp_path / "work"))):
         assert texts("x = 1", "x + 1", "1 / 0", tool=PythonTool(box))[1] == "2"

@@ -151,7 +151,7 @@ def test_dockers_command_line_takes_everything_away():
 
 def test_the_program_inside_a_container_does_what_it_is_told(tmp_path: Path):
     """With a stand-in for the docker client, which runs the container's program right here."""
-    box = Docker("image", stand_in(tmp_path))
+    box = Docker("image", stand_in(tmp_path), str(tmp_path / "work"))
 
     async def tried() -> None:
         code = "import sys; print(open('a/b').read(), sys.stdin.read()); open('c', 'w').write('made'); sys.exit(3)"

@@ -93,10 +93,11 @@ def _process(secret: str, owner: ExitStack) -> subprocess.Popen[bytes]:
     return process
 
 
-def _own_files(folder: Path) -> list[str]:
-    """What lies in a folder, but for where the interpreter is, which is to be seen."""
+def _own_files(folder: Path) -> list[tuple[str, int, int]]:
+    """What lies in a folder (path, device and inode), but for where the interpreter is, which is to be seen."""
     prefixes = [Path(prefix) for prefix in (sys.prefix, sys.base_prefix)]
-    return [str(p) for p in folder.iterdir() if not any(x.is_relative_to(p) or p.is_relative_to(x) for x in prefixes)]
+    own = [p for p in folder.iterdir() if not any(x.is_relative_to(p) or p.is_relative_to(x) for x in prefixes)]
+    return [(str(path), known.st_dev, known.st_ino) for path in own for known in [path.lstat()]]
 
 
 @contextmanager

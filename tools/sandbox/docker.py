@@ -35,11 +35,12 @@ GRACE = 2
 class Docker:
     """Runs commands in containers of ``image``, which must be there already: nothing is pulled. See ``Sandbox``.
 
-    ``PYTHON`` stands for the image's ``python3``.
+    ``folder`` is the work folder in the container. ``PYTHON`` stands for the image's ``python3``.
     """
 
     image: str = IMAGE
     program: str = "docker"
+    folder: str = WORK
     name: str = "docker"
 
     async def run(
@@ -111,7 +112,7 @@ class Docker:
         order = {
             "command": ["python3" if part == PYTHON else part for part in command],
             "files": list(given),
-            "folder": WORK,
+            "folder": self.folder,
             "limits": limits(bounds),
             "seconds": math.ceil(bounds.seconds) + GRACE,
             "control": control,

@@ -94,9 +94,13 @@ for path in bait['files']:
 print('not there')
 """,
     "current folder": """
-found = [path for path in bait['here'] if os.path.exists(path)]
-if found:
-    sys.exit(f'it sees {found[0]}')
+for path, *known in bait['here']:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        continue
+    if [found.st_dev, found.st_ino] == known:
+        sys.exit(f'it sees {path}')
 print('not there')
 """,
     "passwords": """

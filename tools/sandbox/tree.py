@@ -33,6 +33,10 @@ class _Streams(SubprocessStreamProtocol):
         super().__init__(1 << 16, loop)
         self.exited = asyncio.Event()
 
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """Input that is not read to its end is no fault; older Pythons would log it as one that nobody looked at."""
+        super().pipe_connection_lost(fd, None if fd == 0 else exc)
+
     def process_exited(self) -> None:
         super().process_exited()
         self.exited.set()
@@ -177,15 +181,15 @@ async def complete(tree: Tree, stdin: bytes, bounds: Bounds, started: float) -> 
     most = LOUD * bounds.output_bytes
     reading = [asyncio.ensure_future(drain(process.stdout, out, most))]
     reading += [asyncio.ensure_future(drain(process.stderr, err, most))]
-    feeding = asyncio.ensure_future(feed(process, stdin))
+    feed(process, stdin)
     try:
         why = await first(tree, over(tree, bounds, started), reading)
         await tree.end()
-        await settled(reading, feeding)
+        await settled(reading)
         files = {} if why else await tree.files()
     finally:
         await tree.end()
-        await settled(reading, feeding)
+        await settled(reading)
         tree.drop()
     return replace(ended(tree, out, err, why, time.perf_counter() - started), files=files)
 
@@ -227,13 +231,11 @@ def ended(tree: Tree, out: Kept, err: Kept, why: Why, seconds: float) -> Ended:
     return Ended(status, out.bytes(), err.bytes(), why, seconds, cut=out.cut or err.cut)
 
 
-async def feed(process: Process, data: bytes) -> None:
-    """Write all of ``data``, or as much as is read, and close the input."""
+def feed(process: Process, data: bytes) -> None:
+    """Give all of ``data``, of which as much is written as is read, and then the end of the input."""
     assert process.stdin
-    with suppress(BrokenPipeError, ConnectionResetError):
-        if data:
-            process.stdin.write(data)
-            await process.stdin.drain()
+    if data:
+        process.stdin.write(data)
     process.stdin.close()
 
 
