@@ -20,16 +20,16 @@ KNOWN = {
     "math-answer": f"{__name__}.math_answer:MathAnswer",
     "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
     "game24": f"{__name__}.game24:Game24",
-    "python-tests": f"{__name__}.python_tests:PythonTests",
-    "stdin-stdout": f"{__name__}.stdin_stdout:StdinStdout",
+    "python-tests": f"{__name__}.code.python_tests:PythonTests",
+    "stdin-stdout": f"{__name__}.code.stdin_stdout:StdinStdout",
 }
 GOLDEN = ("oracle", "math-answer")
 """Those that compare with the right answer; both report under the name ``oracle``."""
 WITH_ARGUMENT = {
     "judge": f"{__name__}.judge:hearing",
     "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
-    "python-tests": f"{__name__}.python_tests:from_file",
-    "stdin-stdout": f"{__name__}.stdin_stdout:from_file",
+    "python-tests": f"{__name__}.code.python_tests:from_file",
+    "stdin-stdout": f"{__name__}.code.stdin_stdout:from_file",
 }
 """What makes a verifier of what stands behind its name and a colon."""
 

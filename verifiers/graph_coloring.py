@@ -1,4 +1,4 @@
-"""The verifier ``graph-coloring``: a graph read from the question, a colouring from the answer, every edge looked at."""
+"""The verifier ``graph-coloring``: a graph read from the question, a colouring from the answer."""
 
 from __future__ import annotations
 

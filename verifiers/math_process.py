@@ -69,14 +69,14 @@ class _Desk:
     async def same(self, gold: str, answer: str) -> bool:
         async with self.turn:
             process = self.process = await self._alive()
-            said: Any = None
+            said: dict[str, Any] = {}
             try:
                 async with asyncio.timeout(PATIENCE):
                     said = await _ask(process, {"gold": gold, "answer": answer})
             except (TimeoutError, EOFError, OSError):
                 return False
             finally:
-                if said is None:
+                if not said:
                     await self.stop()
             return said["same"] is True
 

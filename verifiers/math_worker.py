@@ -1,7 +1,7 @@
 """The process that compares mathematical answers with math-verify, which may take for ever on hostile text.
 
-Started as ``python -I math_worker.py PARENT SECONDS``. A line of JSON out (``{}``, or ``{"fault": ...}``), then for each
-line ``{"gold": ..., "answer": ...}`` in, LaTeX without dollar signs, a line ``{"same": bool}`` out.
+Started as ``python -I math_worker.py PARENT SECONDS``. A line of JSON out (``{}``, or ``{"fault": ...}``), then for
+each line ``{"gold": ..., "answer": ...}`` in, LaTeX without dollar signs, a line ``{"same": bool}`` out.
 """
 
 from __future__ import annotations
