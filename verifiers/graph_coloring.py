@@ -71,8 +71,7 @@ class GraphColoring:
         if not faults:
             said = f"All {len(graph.edges)} edges join different colours, {len(set(colouring.values()))} in all."
             return Verdict("passed", 1.0, (Finding("graph-coloring", 1.0, said),), self.name)
-        good = sum(_differ(edge, colouring) for edge in graph.edges) / max(1, len(graph.edges))
-        score = min(0.99, good)
+        score = min(0.99, right_edges(graph, colouring))
         return Verdict("failed", score, tuple(self._findings(faults, score)), self.name)
 
     def _findings(self, faults: Sequence[str], score: float) -> list[Finding]:
@@ -114,6 +113,11 @@ def faults_of(graph: Graph, colouring: Mapping[int, str]) -> list[str]:
     if used > graph.colours:
         faults.append(f"It uses {used} colors; at most {graph.colours} are allowed.")
     return faults
+
+
+def right_edges(graph: Graph, colouring: Mapping[int, str]) -> float:
+    """The share of edges whose ends have different colours."""
+    return sum(_differ(edge, colouring) for edge in graph.edges) / max(1, len(graph.edges))
 
 
 def _differ(edge: Edge, colouring: Mapping[int, str]) -> bool:

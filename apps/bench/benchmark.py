@@ -13,7 +13,14 @@ from veriloop.core.registry import resolve
 from veriloop.core.search import Candidate, Finding, Verdict
 from veriloop.core.task import Task
 
-KNOWN = {"text2sql": "veriloop.apps.bench.text2sql:Text2SQL"}
+KNOWN = {
+    "text2sql": "veriloop.apps.bench.text2sql:Text2SQL",
+    "gsm8k": "veriloop.apps.bench.answers:Gsm8k",
+    "math": "veriloop.apps.bench.answers:Math",
+    "humaneval": "veriloop.apps.bench.humaneval:HumanEval",
+    "mbpp": "veriloop.apps.bench.mbpp:Mbpp",
+    "graph_coloring": "veriloop.apps.bench.graph_coloring:GraphColorings",
+}
 
 Scores = Mapping[str, bool | float]
 """A candidate's worth by each metric: right or not, or 0..1."""

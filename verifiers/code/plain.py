@@ -2,7 +2,8 @@
 
 JSON as it is for None, bools, texts, floats, small integers and lists; anything else is an object with one key that
 says what it is (``{"tuple": [...]}``). What is no plain data stays where it is and crosses as a handle
-(``{"handle": 3}``). Nothing that is decoded runs code of the other side: an object arrives as a number, never as its class.
+(``{"handle": 3}``). Nothing that is decoded runs code of the other side: an object arrives as a number, never as its
+class.
 """
 
 from __future__ import annotations

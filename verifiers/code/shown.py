@@ -13,7 +13,7 @@ LONGEST = 20_000
 """Characters of a question in which tests are looked for."""
 _BLOCK = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _DOCTEST = re.compile(r"^[ \t]*>>>[ \t]*(.+)\n[ \t]*(\S.*)$", re.MULTILINE)
-_SIGN = re.compile(r"\s*(?:==>|=>|==|➞|→|->|=|\b(?:should return|returns)\b)\s*")
+_SIGN = re.compile(r"\s*(?:==>|=>|==|➞|→|->|\b(?:should return|returns)\b)\s*")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None"}
 
 
