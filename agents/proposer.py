@@ -101,7 +101,7 @@ class Proposer:
         segments = tuple(written)
         if sample.text or not segments:
             segments = (*segments, Segment(sample.text[:LONGEST]))
-        parsed = self.format.parse(joined([s for s in segments if s.source != "tool"]))
+        parsed = self._parsed(segments)
         wrong = self._wrong(parsed, sample)
         return Candidate(
             id=proposal.id,
@@ -116,6 +116,15 @@ class Proposer:
             usage=usage,
             verdict=misfit(wrong) if wrong else UNSCORED,
         )
+
+    def _parsed(self, segments: Sequence[Segment]) -> Parsed | None:
+        """What a text holds. Data is looked for after the last hint or output first: code and earlier answers hold data
+        as well."""
+        ends = [i for i, segment in enumerate(segments) if i and segments[i - 1].source != segment.source]
+        for start in (*(reversed(ends) if self.format.name == "json" else ()), 0):
+            if parsed := self.format.parse(joined([s for s in segments[start:] if s.source != "tool"])):
+                return parsed
+        return None
 
     def _wrong(self, parsed: Parsed | None, sample: Sample) -> str:
         """Why a reply is no answer at all; empty when it is one."""

@@ -19,6 +19,7 @@ from veriloop.core.errors import CapabilityError, ToolError
 from veriloop.core.events import Event, Executed, Noticed
 from veriloop.core.messages import Capabilities, Request, Sample, ToolCall
 from veriloop.graphs import acting
+from veriloop.graphs.policies.start import Start
 from veriloop.models.scripted import Scripted
 from veriloop.tools.conformance import check
 from veriloop.tools.scripted import ScriptedTool
@@ -146,6 +147,18 @@ def test_the_answer_to_a_database_is_still_a_query(tmp_path: Path):
     task = Task("x?", database=str(tmp_path / "x.sqlite"))
     result = solve(task, strategy="single", model=model, tools=[ScriptedTool()], verify="sql")
     assert (result.answer, result.spend.tool_runs) == ([[7]], 2)
+
+
+def test_data_is_taken_from_what_follows_the_last_output_or_hint():
+    block = "Let me see.\n```python\nprint([1, 2])\n```\n"
+    model = said(block, "So: [3, 4]", "Sure, [5]")
+    policy = Start(rounds=1, temperature=0.0)
+    result = solve(strategy=policy, model=model, tools=[ScriptedTool()], output=list[int], verify=None)
+    assert [candidate.artifact for candidate in result.candidates] == [[3, 4], [5]]
+    kept = solve(strategy=Start(rounds=1), model=said("[6]", "It is right."), output=list[int], verify=None)
+    assert [candidate.artifact for candidate in kept.candidates] == [[6], [6]]
+    begun = solve(strategy=Once(Proposal(prefix="[7")), model=said(", 8]"), output=list[int], verify=None)
+    assert begun.answer == [7, 8]
 
 
 # ---- tools that fail ----

@@ -273,7 +273,9 @@ def test_texts_are_one_text_cut_at_the_stop_texts():
     data = message({"model": "m", "messages": []}, ["so far", " END or", " so"])
     found = claude_reply.sample(data, ("END", "\n"))
     assert found
-    assert found.text == "so far "
+    assert (found.text, found.stopped) == ("so far ", "END")
+    said = {**message({"model": "m", "messages": []}, ["so far"]), "stop_reason": "stop_sequence", "stop_sequence": "X"}
+    assert [each.stopped for each in (claude_reply.sample(said, ("X",)), told("so far")) if each] == ["X", ""]
 
 
 def test_blocks_that_nobody_knows_are_left_out():

@@ -16,6 +16,7 @@ from loopback_client import ADD, arrived, ask, failure, request
 
 from veriloop.core.errors import CapabilityError, TransientModelError, UsageError
 from veriloop.core.messages import Capabilities, Image, Message, Request, Text, ToolCall, Usage
+from veriloop.models import chat
 from veriloop.models.conformance import RED_SQUARE, check
 from veriloop.models.openai import OpenAI
 
@@ -180,7 +181,21 @@ def test_log_probabilities_that_are_none_cost_no_reply(token: Any):
 
 def test_a_reply_ends_before_a_stop_text_even_if_the_server_ignores_it():
     reply, _ = ask(request(stop=("END", "STOP")), lambda *_: ["so far STOP and END"])
-    assert reply.samples[0].text == "so far "
+    assert (reply.samples[0].text, reply.samples[0].stopped) == ("so far ", "STOP")
+
+
+@pytest.mark.parametrize(
+    ("more", "stopped"), [({"stop_reason": "END"}, "END"), ({"stop_reason": None}, ""), ({}, None)]
+)
+def test_a_server_may_say_which_stop_text_ended_a_reply(more: dict[str, Any], stopped: str | None):
+    """vLLM does, in ``stop_reason``; of another nobody knows."""
+    choice = {"message": {"content": "so far"}, "finish_reason": "stop", **more}
+    reply, _ = ask(request(stop=("END",)), lambda *_: [choice])
+    assert reply.samples[0].stopped == stopped
+    stream = chat.Stream(lambda *_: None)
+    stream.take({"choices": [{"index": 0, "delta": {"content": "so far"}}]})
+    stream.take({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", **more}]})
+    assert [sample.stopped for sample in chat.samples(stream.whole() or {}, ("END",))] == [stopped]
 
 
 @pytest.mark.parametrize(

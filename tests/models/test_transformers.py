@@ -190,10 +190,11 @@ def test_a_reply_ends_before_the_first_stop_text(model: Transformers):
     count = LESSONS[2]
     stopped = run(model, ask(count[0], stop=("7", "5, 6"), max_tokens=64))[0]
     assert stopped.samples[0].text == "1, 2, 3, 4, "
-    assert stopped.samples[0].finish == "stop"
+    assert (stopped.samples[0].finish, stopped.samples[0].stopped) == ("stop", "5, 6")
     whole = run(model, ask(count[0]))[0]
     assert stopped.usage.tokens_out < whole.usage.tokens_out
     assert (whole.samples[0].text, whole.samples[0].finish) == (count[1], "stop")
+    assert run(model, ask(count[0], stop=("never",)))[0].samples[0].stopped == ""
     cut = run(model, ask(count[0], max_tokens=3))[0]
     assert (cut.samples[0].finish, cut.usage.tokens_out) == ("length", 3)
     assert count[1].startswith(cut.samples[0].text)
