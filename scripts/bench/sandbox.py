@@ -17,15 +17,18 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 BAR = 50.0
+MARK = (64 << 20) + os.getpid()
+"""Bytes that a file may have in our sandboxes alone: their processes are known by it, among those of others."""
 CODE = "total = sum(n * n for n in range({number}, 1000))\nprint('the total is')\ntotal"
 
 
 def there() -> dict[str, set[str]]:
-    """Processes below this one and those of sandboxes, mounts, files for some time, and open descriptors."""
+    """Processes below this one and those of our sandboxes, mounts, files for some time, and open descriptors."""
     processes = {f"{pid} {_command(pid)}" for pid in os.listdir("/proc") if pid.isdigit() and _ours(pid)}
     mounts = set(Path("/proc/self/mountinfo").read_text().splitlines())
     files = {str(path) for folder in (tempfile.gettempdir(), "/dev/shm") for path in Path(folder).iterdir()}
@@ -35,9 +38,11 @@ def there() -> dict[str, set[str]]:
 def _ours(pid: str) -> bool:
     try:
         parent = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
+        limits = Path("/proc", pid, "limits").read_text()
+        command = Path("/proc", pid, "cmdline").read_bytes()
     except OSError:
         return False
-    return int(parent) == os.getpid() or "--json-status-fd" in _command(pid)
+    return int(parent) == os.getpid() or str(MARK) in limits or f"--fsize={MARK}".encode() in command
 
 
 def _command(pid: str) -> str:
@@ -51,8 +56,9 @@ async def session(number: int, blocks: int) -> None:
     """Blocks in one session."""
     from veriloop.core.messages import ToolCall
     from veriloop.tools.python import PythonTool
+    from veriloop.tools.python.tool import SESSION
 
-    opened = await PythonTool().open()
+    opened = await PythonTool(bounds=replace(SESSION, file_bytes=MARK)).open()
     try:
         for each in range(blocks):
             run = await opened.act(ToolCall("python", {"code": CODE.format(number=number + each)}))

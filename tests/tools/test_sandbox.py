@@ -111,15 +111,18 @@ def test_bubblewrap_holds_for_an_ordinary_user():
 
 
 @needs_bubblewrap
-def test_a_killed_veriloop_takes_its_sandboxes_with_it():
+@pytest.mark.parametrize("late", [0.0, 0.002, 0.004, 0.008, 0.016, 0.3])
+def test_a_killed_veriloop_takes_its_sandboxes_with_it(late: float):
+    """However early it is killed: bwrap itself asks to die with its parent only after it has started."""
     mark = f"mark-{os.urandom(6).hex()}"
     script = (
-        "import asyncio; from veriloop.tools.sandbox import *\n"
-        f"asyncio.run(sandbox().run([PYTHON, '-c', 'import time; time.sleep(60)', '{mark}']))"
+        "import asyncio; from veriloop.tools.sandbox.bubblewrap import *\n"
+        f"asyncio.run(Bubblewrap().run([PYTHON, '-c', 'import time; time.sleep(60)', '{mark}']))"
     )
     process = subprocess.Popen([sys.executable, "-c", script])
-    while len(alive(f"time.sleep(60)\0{mark}")) < 1:
-        time.sleep(0.02)
+    while not alive(f"time.sleep(60)\0{mark}"):
+        pass
+    time.sleep(late)
     process.send_signal(signal.SIGKILL)
     process.wait()
     for _ in range(100):

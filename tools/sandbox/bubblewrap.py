@@ -32,6 +32,9 @@ SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts
 FIRST_USER, USERS = 2_000_000_000, 100_000_000
 """User ids that nobody has, one for each tree: limits of a user then are limits of the tree."""
 PROGRAM = "/sandbox.py"
+GATE = "printf '\\000' >&2; read -r _ || exit 125"
+"""Begins what runs inside: it says that it is there and waits for a line. bwrap asks to die with its parent only some
+milliseconds after it started; one whose parent was killed by then would live on, but never gets this line."""
 FD = "FD"
 FACTS = """
 import os
@@ -73,7 +76,7 @@ class Bubblewrap:
     ) -> Talk:
         """See ``Sandbox``."""
         started = time.perf_counter()
-        tree = await opened(self._launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds))
+        tree = await opened(self._launch(command, files, bounds, script=f"{GATE}; {SPLIT}"))
         return Talk(tree, bounds, started)
 
     def trouble(self) -> str:
@@ -101,7 +104,12 @@ class Bubblewrap:
         return ""
 
     async def _launch(
-        self, command: Sequence[str], files: Mapping[str, bytes | str], bounds: Bounds, wanted: Sequence[str] = ()
+        self,
+        command: Sequence[str],
+        files: Mapping[str, bytes | str],
+        bounds: Bounds,
+        wanted: Sequence[str] = (),
+        script: str = f'{GATE}; exec "$@"',
     ) -> Namespace:
         given = _given(files)
         with ExitStack() as theirs, ExitStack() as ours:
@@ -118,7 +126,8 @@ class Bubblewrap:
             if wanted:
                 arguments += ["--ro-bind", inside.__file__, PROGRAM]
                 command = _then_collect(command, collect, wanted, bounds)
-            arguments += ["--remount-ro", "/", "--chdir", WORK, "--", *_limits(bounds), *command]
+            arguments += ["--remount-ro", "/", "--chdir", WORK, "--", "/bin/sh", "-c", script, "sh"]
+            arguments += [*_limits(bounds), *command]
 
             def made(process: Process, exited: asyncio.Event) -> Namespace:
                 ours.pop_all()  # the tree closes them

@@ -71,6 +71,7 @@ class Namespace(Tree):
         self._collected = collected
         self._heard = b""
         self._init = -1
+        self._complaint = ""
 
     async def ready(self) -> None:
         """Learn which process is the first. When there is none, ``broke`` will say why."""
@@ -78,16 +79,27 @@ class Namespace(Tree):
             async with asyncio.timeout(START_SECONDS):
                 while b"\n" not in self._heard and b"}" not in self._heard and await self._listen():
                     pass
-            with suppress(ValueError, KeyError, ProcessLookupError):
-                first = json.loads(self._heard.split(b"\n")[0])["child-pid"]
-                self._init = os.pidfd_open(first)
-                self.root = first
+                with suppress(ValueError, KeyError, ProcessLookupError):
+                    self.root = json.loads(self._heard.split(b"\n")[0])["child-pid"]
+                    self._init = os.pidfd_open(self.root)
+                await self._gate()
         except BaseException as error:
             await self.end()
             self.drop()
             if isinstance(error, TimeoutError):
                 raise ToolError(f"bubblewrap did not start within {START_SECONDS:g} s") from error
             raise
+
+    async def _gate(self) -> None:
+        """Let it pass where it waits: by then all its parents have asked to die with us."""
+        stdin, errors = self.process.stdin, self.process.stderr
+        assert stdin
+        assert errors
+        try:
+            await errors.readuntil(b"\0")
+        except asyncio.IncompleteReadError as error:
+            self._complaint = error.partial.decode(errors="replace").strip()
+        stdin.write(b"\n")
 
     async def _listen(self) -> bool:
         await readable(self._told)
@@ -121,4 +133,6 @@ class Namespace(Tree):
 
     def broke(self, said: str) -> str:
         """bwrap tells an exit status only of a command that it came to start."""
-        return "" if b"exit-code" in self._heard else said or "bubblewrap ended before it started the command"
+        if b"exit-code" in self._heard:
+            return ""
+        return said or self._complaint or "bubblewrap ended before it started the command"
