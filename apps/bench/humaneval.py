@@ -6,6 +6,7 @@ humaneval.jsonl   id, prompt, entry_point, test_code (the tests, ending in ``che
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 
 from veriloop.apps.bench.benchmark import Item
@@ -35,7 +36,9 @@ def _item(row: Row) -> Item:
 def given(prompt: str, entry: str) -> str:
     """What a prompt gives besides the function that is to be written: imports and helpers."""
     try:
-        tree = ast.parse(prompt)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(prompt)
     except SyntaxError:
         return ""
     return "\n".join(ast.unparse(each) for each in tree.body if getattr(each, "name", "") != entry)

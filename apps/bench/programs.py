@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from veriloop.apps.bench.benchmark import Item, Scores
 from veriloop.core.errors import ToolError, UsageError
 from veriloop.core.protocols import Verifier
-from veriloop.core.search import Candidate, Verdict
+from veriloop.core.search import Candidate
 from veriloop.verifiers.code.python_tests import PythonTests
 from veriloop.verifiers.conformance import Everyone
 

@@ -28,7 +28,8 @@ class Holder:
         self.kept: list[Any] = []
 
     def load(self, setup: str, code: str) -> None:
-        """Run the code, after what the task gives with it, and say what it defines."""
+        """Say that there is a process, run the code after what the task gives with it, and say what it defines."""
+        self.line.send({"up": True})
         sys.modules["candidate"] = self.module
         try:
             exec(compile(setup, "given.py", "exec"), self.module.__dict__)

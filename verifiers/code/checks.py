@@ -49,7 +49,10 @@ class Caller:
         """What the other process answers. Raises ``Raised`` for what the code raised."""
         self.asked += 1
         self.line.send({"ask": {"id": self.asked, "target": target, **what}, "at": self.last, "held": self.held})
-        said = self.line.receive()
+        try:
+            said = self.line.receive()
+        except (ValueError, RecursionError):
+            raise self._violation("it sent what is no answer") from None
         if not isinstance(said, dict) or said.get("id") != self.asked:  # type: ignore[reportUnknownMemberType]
             raise self._violation("it answered what it was not asked")
         return said  # type: ignore[reportUnknownVariableType]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,9 @@ def from_file(path: str) -> PythonTests:
 
 def _compiled(tests: str, what: str = "the tests") -> None:
     try:
-        compile(tests, "tests.py", "exec")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(tests, "tests.py", "exec")
     except (SyntaxError, ValueError) as error:
         raise UsageError(f"{what}: no Python ({error})") from error
 

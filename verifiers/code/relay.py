@@ -101,8 +101,8 @@ class _Relay:
         """Load the code. Raises ``_Stop`` when that fails."""
         try:
             await self.code.send(json.dumps({"setup": self.what.setup, "code": self.what.code}).encode())
-            self.end = time.monotonic() + self.what.seconds
-            said = _parsed(await self._heard(START_SECONDS + self.what.seconds))
+            await self._heard(START_SECONDS)
+            said = _parsed(await self._heard(self.what.seconds))
         except EOFError:
             raise await self._died("while it was loaded") from None
         if "raised" in said:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,17 +49,24 @@ def _asserts(question: str) -> Iterator[str]:
 
 def _statement(line: str) -> ast.stmt | None:
     try:
-        (found,) = ast.parse(line).body
+        (found,) = _parsed(line).body
     except (SyntaxError, ValueError):
         return None
     return found
+
+
+def _parsed(code: str) -> ast.Module:
+    """The tree of a piece of the question; what Python warns of in it is nobody's business here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code)
 
 
 def _given(question: str) -> tuple[str, str]:
     """The name of the last function that a block of the question begins, and all else in that block."""
     for block in reversed(_BLOCK.findall(question)):
         try:
-            tree = ast.parse(block)
+            tree = _parsed(block)
         except (SyntaxError, ValueError):
             continue
         if functions := [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
@@ -69,7 +77,7 @@ def _given(question: str) -> tuple[str, str]:
 
 
 def _defined(setup: str) -> set[str]:
-    return {node.name for node in ast.parse(setup).body if isinstance(node, ast.FunctionDef)}
+    return {node.name for node in _parsed(setup).body if isinstance(node, ast.FunctionDef)}
 
 
 def _doctests(question: str, known: set[str]) -> Iterator[str]:
@@ -114,7 +122,5 @@ def _value(text: str) -> ast.expr | None:
 
 
 def _expression(text: str) -> ast.expr | None:
-    try:
-        return ast.parse(text, mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
+    found = _statement(text)
+    return found.value if isinstance(found, ast.Expr) else None
