@@ -38,7 +38,7 @@ def test_a_missing_variable_is_an_error():
 
 
 def test_braces_in_an_answer_are_not_filled_in():
-    text = render("judge", question="{{ 7 * 7 }}", candidates=["{% for x in y %}"], instruction="")
+    text = render("judge", question="{{ 7 * 7 }}", candidates=["{% for x in y %}"], instruction="", heard="")
     assert "{{ 7 * 7 }}" in text
     assert "{% for x in y %}" in text
 
