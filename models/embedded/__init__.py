@@ -22,10 +22,6 @@ TABLES = {"sql": ("border_info", "city", "highlow", "lake", "mountain", "river",
 NUCLEUS = 0.99
 """The widest nucleus."""
 
-SHOWN = 2
-"""Earlier attempts that it reads; the others are only not written again. One attempt alone it does not read either: on
-held-out templates its own next choice is then right more often than what it makes of the one."""
-
 
 def known() -> list[str]:
     """The names of the models in this folder."""
@@ -68,7 +64,7 @@ class Embedded:
             Job(
                 prompt=question(request.messages),
                 prefix=request.prefix,
-                attempts=told[:SHOWN] if len(told) > 1 else (),
+                attempts=told if len(told) > 1 else (),  # of one alone it makes nothing, on held-out questions
                 never=tuple(each.sql for each in told),
                 temperature=request.temperature,
                 top_p=min(request.top_p, NUCLEUS),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
 from .exclusion import FLOORS, Excluded, Probabilities, above, probabilities
-from .judging import Weights, features
+from .judging import JudgeNetwork
 from .reading import Attempt
 from .threads import one_thread
 from .vocabulary import Opening, Transcript, Vocabulary
@@ -162,10 +162,10 @@ def sample(odds: Probabilities, temperature: float, top_p: float, random: np.ran
 class Engine:
     """An embedded model that many tasks, of one event loop or of several in turn, can use at once."""
 
-    def __init__(self, decoder: Decoder, vocabulary: Vocabulary, judging: Weights | None = None) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Vocabulary, network: JudgeNetwork | None = None) -> None:
         self.decoder = decoder
         self.vocabulary = vocabulary
-        self.judging = judging or Weights()
+        self.network = network
         self.batches = 0
         self.prefills = 0
         self.steps = 0
@@ -177,9 +177,11 @@ class Engine:
 
     @classmethod
     def load(cls, folder: Path | str) -> Engine:
-        """Reads the weights and the tokenizer of a folder."""
+        """Reads the weights and the tokenizer of a folder, and the judge in it if there is one."""
         folder = Path(folder)
-        return cls(Decoder.load(folder), Vocabulary.load(folder), Weights.load(folder))
+        decoder, vocabulary = Decoder.load(folder), Vocabulary.load(folder)
+        judge = folder / "judge"
+        return cls(decoder, vocabulary, JudgeNetwork.load(judge, decoder, vocabulary) if judge.is_dir() else None)
 
     async def generate(self, jobs: Sequence[Job]) -> list[Text]:
         """Writes one text for each job, in order."""
@@ -207,8 +209,9 @@ class Engine:
     def verdict(self, job: Job) -> Text:
         """What ``judge`` asks for: a text of one token, the verdict, with the log-probability of *right*."""
         assert job.judged is not None
-        values, read = features(self.decoder, self.vocabulary, job.prompt, job.judged)
-        chance = self.judging.log_chance(values)
+        if self.network is None:
+            raise ValueError("it has no judge")
+        chance, read = self.network.log_chance(job.prompt, job.judged)
         return Text("", chance, (chance,), ("",), read, 1, "stop")
 
     def _work(self) -> None:

@@ -1,13 +1,16 @@
-"""How likely an attempt is right: the model's verdict and its surprise at the attempt, weighed together.
+"""How likely an attempt is right: what a second network, the judge, makes of question and attempt.
 
-One reading of question and attempt gives both. The verdict is a token that the model learned to write after an attempt;
-the surprise is how probable it finds the attempt's own tokens, and how far each is from the one it would write itself.
-The weights of the sum come from a logistic regression on attempts at held-out templates (``scripts/embedded_sql``).
+The judge never writes. It was trained apart from the writer, so that it does not share all of the writer's beliefs, and
+for three things at once: to say after question and attempt whether the attempt is right (a verdict token), to write SQL
+for a question, and to write the question for SQL. The last is the noisy channel's view (compare Yin and Neubig,
+"Reranking for Neural Semantic Parsing", ACL 2019): an attempt that passes over a word of the question makes that word
+improbable. A logistic regression weighs all of it (``scripts/embedded_sql/judging.py``).
 """
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +19,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .decoder import Decoder, Floats
-from .reading import Attempt
+from .decoder import Decoder
+from .reading import FOUND, Attempt
 from .vocabulary import Vocabulary
 
-FEATURES = ("verdict", "surprise", "regret", "worst regret", "tokens")
+REMEMBERED = 256
+FEATURES = (
+    "verdict",  # the logit of right against wrong
+    "own",  # the log-probability of the SQL, given the question
+    "worst",  # that of its least probable token, less that of the most probable one in its place
+    "tokens",
+    "asked",  # the log-probability of the question, given the SQL
+    "unasked",  # the same without the SQL
+    "least",  # what the SQL does for the word of the question that it does least for
+    "written",  # the writer's own log-probability of the SQL
+    "doubted",  # whether a verifier has found something
+    "empty",
+    "null",
+)
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What each of ``FEATURES`` counts, and what is added."""
 
-    features: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 0.0)
-    bias: float = 0.0
-
-    @classmethod
-    def load(cls, folder: Path) -> Weights:
-        """Reads config.json of a folder; without weights there, the verdict stands alone."""
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        found = config.get("judge")
-        return cls(tuple(found["features"]), found["bias"]) if found else cls()
+    features: tuple[float, ...]
+    bias: float
 
     def log_chance(self, values: Sequence[float]) -> float:
         """The logarithm of the probability that an attempt with these features is right."""
@@ -43,27 +54,69 @@ class Weights:
         return -float(np.logaddexp(0.0, -odds))
 
 
-def features(decoder: Decoder, vocabulary: Vocabulary, question: str, attempt: Attempt) -> tuple[list[float], int]:
-    """The features of an attempt, and how many tokens were read for them.
+class JudgeNetwork:
+    """The judge beside a writer; both read with one vocabulary."""
 
-    Raises ``ValueError`` for what is too long to read.
-    """
-    asked, text, rest, banned = vocabulary.judged(question, attempt)
-    ids = [*asked, *text, *rest]
-    if len(ids) > decoder.limit:
-        raise ValueError(f"too long to judge: {len(ids)} tokens, {decoder.limit} at most")
-    logits = decoder.follow(ids, len(asked) - 1)
-    verdict = float(logits[-1][vocabulary.yes]) - float(logits[-1][vocabulary.no])
-    own, best = _logprobs(logits[: len(text) + 1], [*text, vocabulary.end], banned)
-    regret = own - best
-    return [verdict, float(own.sum()), float(regret.sum()), float(regret.min()), float(len(own))], len(ids)
+    def __init__(self, decoder: Decoder, writer: Decoder, vocabulary: Vocabulary, weights: Weights) -> None:
+        self.decoder = decoder
+        self.writer = writer
+        self.vocabulary = vocabulary
+        self.weights = weights
+        self._known: OrderedDict[tuple[str, Attempt], tuple[float, int]] = OrderedDict()
+
+    @classmethod
+    def load(cls, folder: Path, writer: Decoder, vocabulary: Vocabulary) -> JudgeNetwork:
+        """Reads the weights of a folder; without ``features`` in its config.json the verdict stands alone."""
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = config.get("features") or {"verdict": 1.0}
+        weights = Weights(tuple(found.get(name, 0.0) for name in FEATURES), config.get("bias", 0.0))
+        return cls(Decoder.load(folder), writer, vocabulary, weights)
+
+    def log_chance(self, question: str, attempt: Attempt) -> tuple[float, int]:
+        """The logarithm of the probability that an attempt is right, and how many tokens are read for it; what was
+        asked lately is remembered, as samples are often alike."""
+        key = (question, attempt)
+        if key not in self._known:
+            values, read = self.features(question, attempt)
+            self._known[key] = self.weights.log_chance(values), read
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return self._known[key]
+
+    def features(self, question: str, attempt: Attempt) -> tuple[list[float], int]:
+        """The features of an attempt, and how many tokens were read for them by both networks.
+
+        Raises ``ValueError`` for what is too long to read.
+        """
+        vocabulary = self.vocabulary
+        asked, text, rest, banned = vocabulary.judged(question, attempt)
+        words, wanted = [*asked[1:-1], vocabulary.end], [*text, vocabulary.end]
+        rows = (
+            [*asked, *text, *rest],
+            [vocabulary.answer, *text, vocabulary.question, *words[:-1]],
+            [vocabulary.answer, vocabulary.question, *words[:-1]],
+            [*asked, *text],
+        )
+        if (longest := max(map(len, rows))) > self.decoder.limit:
+            raise ValueError(f"too long to judge: {longest} tokens, {self.decoder.limit} at most")
+        logits = self.decoder.follow(rows[0], len(asked) - 1)
+        verdict = float(logits[-1][vocabulary.yes]) - float(logits[-1][vocabulary.no])
+        own, best = _logprobs(np.where(banned, -np.inf, logits[: len(wanted)]), wanted)
+        given, _ = _logprobs(self.decoder.follow(rows[1], len(text) + 1), words)
+        alone, _ = _logprobs(self.decoder.follow(rows[2], 1), words)
+        written, _ = _logprobs(np.where(banned, -np.inf, self.writer.follow(rows[3], len(asked) - 1)), wanted)
+        sums = [float(own.sum()), float((own - best).min()), float(len(own)), float(given.sum()), float(alone.sum())]
+        said = set(attempt.marks)
+        marks = [float(bool(said & DOUBTS)), float("no row" in said), float("null" in said)]
+        return [verdict, *sums, float((given - alone).min()), float(written.sum()), *marks], sum(map(len, rows))
 
 
-def _logprobs(
-    logits: Floats, tokens: list[int], banned: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+DOUBTS = frozenset(FOUND)
+
+
+def _logprobs(logits: Any, tokens: list[int]) -> tuple[Floats, Floats]:
     """The log-probability of each token, and that of the most probable one in its place."""
-    scores = np.where(banned, -np.inf, logits.astype(np.float64))
-    scores -= scores.max(axis=-1, keepdims=True)
+    scores = np.asarray(logits, dtype=np.float64)
+    scores = scores - scores.max(axis=-1, keepdims=True)
     norm = np.log(np.exp(scores).sum(axis=-1))
     return scores[np.arange(len(tokens)), tokens] - norm, -norm

@@ -44,6 +44,8 @@ SAID: tuple[tuple[str, str], ...] = (
 RAN = ("no row", "one row", "few rows", "many rows", "number", "text", "null")
 """The marks of what running a query gave: how many rows, and the kinds of cells in the first of them."""
 MARKS = (*(name for name, _ in SAID), *RAN)
+FOUND = ("error", "empty", "value", *(f"in {table}" for table, _ in NAMED), "shape")
+"""Those of ``MARKS`` that stand for a finding of the verifier ``sql``."""
 FEW = 9
 
 _SAID = [(name, re.compile(pattern, re.MULTILINE)) for name, pattern in SAID]

@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from .reading import MARKS, Attempt
+from .reading import MARKS, RAN, Attempt
 from .text import ANSWER, END, NO, NUMBERS, QUESTION, REJECTED, SEEN, VERDICT, WORDS, YES, normalise, restore, spaced
+
+SHOWN = ("error", *RAN)
+"""The marks that a judge reads; what a verifier found is weighed beside its verdict."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
@@ -130,25 +133,21 @@ class Vocabulary:
         filled = {slot: b" " + word.encode() for word, slot in slots.items()}
         return b"".join(filled.get(index, self.bytes[index]) for index in ids).decode(errors="replace")
 
-    def seen(self, attempt: Attempt, slots: dict[str, int]) -> list[int]:
-        """The ids of an attempt: its SQL, and the marks of what is known of it."""
-        return [*self.write(attempt.sql, slots), *(self.marks[mark] for mark in attempt.marks)]
-
     def judged(self, prompt: str, attempt: Attempt) -> tuple[list[int], list[int], list[int], NDArray[np.bool_]]:
         """The ids of a question, of an attempt's SQL, and of its marks and what asks for a verdict; and which tokens
         no SQL can have."""
         read, slots = self.read(normalise(prompt))
-        rest = [*(self.marks[mark] for mark in attempt.marks), self.verdict]
+        rest = [*(self.marks[mark] for mark in attempt.marks if mark in SHOWN), self.verdict]
         return [self.question, *read, self.answer], self.write(attempt.sql, slots), rest, ~self.allowed("", slots)
 
     def opening(self, prompt: str, prefix: str, attempts: Sequence[Attempt] = ()) -> Opening:
-        """The ids of a question, of earlier attempts, and of the SQL to continue.
+        """The ids of a question, of what is known of earlier attempts, and of the SQL to continue.
 
-        The last piece of a prefix may be part of a longer token, so it is taken back, and the next token has
-        to begin with it.
+        Of an attempt only its marks are read: that it is not written again is seen to elsewhere. The last piece of a
+        prefix may be part of a longer token, so it is taken back, and the next token has to begin with it.
         """
         read, slots = self.read(normalise(prompt))
-        told = [i for attempt in attempts for i in (self.rejected, *self.seen(attempt, slots))]
+        told = [i for attempt in attempts for i in (self.rejected, *(self.marks[m] for m in attempt.marks))]
         ids = (self.question, *read, *told, self.answer)
         if not prefix:
             return Opening(ids, slots)

@@ -1,10 +1,11 @@
-"""Weighs the judge's features on attempts at held-out templates, and measures it on other held-out templates.
+"""Weighs what the judge sees in an attempt, and measures what comes out.
 
-    python scripts/embedded_sql/judging.py --model FOLDER --held HELD.jsonl
+    python scripts/embedded_sql/judging.py --model FOLDER --attempts ATTEMPTS.jsonl --held HELD.jsonl
 
-Half of the held-out templates (by hash) fit the weights, which are written to FOLDER/config.json. The other half
-measure
-AUC, Brier score and calibration error, of attempts as often as they were written and of each distinct attempt once.
+ATTEMPTS are attempts at ``judge_questions.jsonl``, questions that no grammar wrote (``mistakes.py --questions``). They
+fit the weights, which are written to FOLDER/judge/config.json, and measure them (each fifth by weights fitted on the
+rest): AUC, Brier score, calibration error, and how often the attempt with the highest chance is right. HELD are
+attempts at held-out templates, which fit nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -22,16 +23,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from veriloop.apps.bench.estimates import auc
 from veriloop.models.embedded.engine import Engine
-from veriloop.models.embedded.judging import features
+from veriloop.models.embedded.judging import FEATURES, JudgeNetwork
 from veriloop.models.embedded.reading import Attempt, ordered
 
 
-def fits(template: str) -> bool:
-    """Whether a held-out template fits the weights, rather than measure them."""
-    return crc32(template.encode()) // 1009 % 2 == 0
-
-
-def logistic(x: Any, y: Any, ridge: float = 1e-2) -> tuple[list[float], float]:
+def logistic(x: Any, y: Any, ridge: float = 1.0) -> tuple[list[float], float]:
     """Weights and bias of a logistic regression, by Newton's method on standardised features."""
     mean, spread = x.mean(0), x.std(0) + 1e-9
     z = np.c_[(x - mean) / spread, np.ones(len(x))]
@@ -41,7 +37,7 @@ def logistic(x: Any, y: Any, ridge: float = 1e-2) -> tuple[list[float], float]:
         bend = (z * (p * (1 - p))[:, None]).T @ z + ridge * np.eye(len(w))
         w -= np.linalg.solve(bend, z.T @ (p - y) + ridge * w)
     plain = w[:-1] / spread
-    return [round(float(each), 6) for each in plain], round(float(w[-1] - plain @ mean), 6)
+    return [round(float(each), 5) for each in plain], round(float(w[-1] - plain @ mean), 5)
 
 
 def figures(p: Any, y: Any) -> dict[str, float]:
@@ -52,29 +48,71 @@ def figures(p: Any, y: Any) -> dict[str, float]:
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
+@dataclass(frozen=True)
+class Table:
+    """Attempts: their features, whether they are right, how often each was written, and whose question they answer."""
+
+    x: Any
+    right: Any
+    count: Any
+    question: Any
+
+    @classmethod
+    def of(cls, network: JudgeNetwork, path: Path) -> Table:
+        """Reads a file of attempts; those that do not run are left out, as no judge is asked about them."""
+        rows: list[tuple[list[float], bool, int, int]] = []
+        for place, line in enumerate(map(json.loads, path.read_text(encoding="utf-8").splitlines())):
+            for each in line["tries"]:
+                if "error" not in each["ran"]:
+                    attempt = Attempt(each["sql"], ordered([*each["ran"], *each["sql_says"]]))
+                    values = network.features(line["question"], attempt)[0]
+                    rows.append((values, each["right"], each["count"], place))
+        x, right, count, question = (np.array(column) for column in zip(*rows, strict=True))
+        return cls(x, right.astype(float), count, question)
+
+
+def chosen(table: Table, p: Any) -> dict[str, float]:
+    """How often the first attempt is right, the one with the highest chance, and any of them."""
+    places = [np.flatnonzero(table.question == q) for q in np.unique(table.question)]
+    best = [rows[np.argmax(p[rows])] for rows in places]
+    found = {"first": [r[0] for r in places], "chosen": best}
+    shares = {name: float(table.right[rows].mean()) for name, rows in found.items()}
+    return {**shares, "any": float(np.mean([table.right[rows].max() for rows in places]))}
+
+
 def main() -> None:
     """Fit, write and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--attempts", type=Path, required=True)
     parser.add_argument("--held", type=Path, required=True)
     args = parser.parse_args()
-    engine = Engine.load(args.model)
-    x, y, counts, fitting = list[list[float]](), list[bool](), list[int](), list[bool]()
-    for line in map(json.loads, args.held.read_text(encoding="utf-8").splitlines()):
-        for each in line["tries"]:
-            attempt = Attempt(each["sql"], ordered(each["ran"]))
-            x.append(features(engine.decoder, engine.vocabulary, line["question"], attempt)[0])
-            y.append(each["right"])
-            counts.append(each["count"])
-            fitting.append(fits(line["template"]))
-    table, right, times, fit = np.array(x), np.array(y, float), np.array(counts), np.array(fitting)
-    weights, bias = logistic(table[fit], right[fit])
-    config = json.loads((args.model / "config.json").read_text(encoding="utf-8"))
-    config["judge"] = {"features": weights, "bias": bias}
-    (args.model / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-    chances, measured = 1 / (1 + np.exp(-(table @ np.array(weights) + bias))), np.flatnonzero(~fit)
-    rows = {"distinct": measured, "written": np.repeat(measured, times[measured])}
-    print(json.dumps({name: figures(chances[each], right[each]) for name, each in rows.items()}))
+    network = Engine.load(args.model).network
+    assert network is not None, "the model has no judge"
+    table, held = (Table.of(network, path) for path in (args.attempts, args.held))
+    crossed = np.zeros(len(table.right))
+    for fold in range(5):
+        mine = table.question % 5 == fold
+        weights, bias = logistic(table.x[~mine], table.right[~mine])
+        crossed[mine] = chance(table.x[mine], weights, bias)
+    weights, bias = logistic(table.x, table.right)
+    file = args.model / "judge" / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config |= {"features": dict(zip(FEATURES, weights, strict=True)), "bias": bias}
+    file.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    p = chance(held.x, weights, bias)
+    often = np.repeat(np.arange(len(p)), held.count)
+    found = {
+        "attempts": figures(crossed, table.right) | chosen(table, crossed),
+        "held, distinct": figures(p, held.right),
+        "held, as written": figures(p[often], held.right[often]),
+    }
+    print(json.dumps(found, indent=1))
+
+
+def chance(x: Any, weights: list[float], bias: float) -> Any:
+    """The probabilities of a logistic regression."""
+    return 1 / (1 + np.exp(-(x @ np.array(weights) + bias)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 verifiers say of it: the attempts that embedded:sql learns to judge and to revise.
 
     python scripts/embedded_sql/mistakes.py --model FOLDER --half 1 --count 20000 --seed 31 --out mistakes.jsonl
+    python scripts/embedded_sql/mistakes.py --model FOLDER --questions FILE --out attempts.jsonl
 
 From half of the questions a word or two are missing or unknown: such a question can be read in several ways, and what
 was found of one reading has to lead to the next. A line is a question, its SQL, and its distinct attempts: their marks
@@ -55,8 +56,11 @@ def blurred(rng: Random, question: str, sql: str, count: int) -> str:
 class Maker:
     """Writes attempts with a model, and has them verified on a database."""
 
-    def __init__(self, engine: Engine, database: Path, temperature: float, blurring: bool) -> None:
+    def __init__(
+        self, engine: Engine, database: Path, temperature: float, blurring: bool = False, inorder: bool = False
+    ) -> None:
         self.engine = engine
+        self.inorder = inorder
         self.blurring = blurring
         self.database = str(database)
         self.temperature = temperature
@@ -72,12 +76,21 @@ class Maker:
         example = replace(example, question=blurred(rng, example.question, example.sql, count))
         counts = await self._attempts(example.question, seed)
         tries = [await self._try(example, gold, sql, count) for sql, count in counts.items()]
-        if example.sql not in counts:
+        if example.sql not in counts and not self.inorder:
             tries.append(await self._try(example, gold, example.sql, 0))
         return {"question": example.question, "sql": example.sql, "template": example.template, "tries": tries}
 
     async def _attempts(self, question: str, seed: int) -> Counter[str]:
-        """Four samples, and then three more of which each differs from all before it."""
+        """Four samples, and then three more of which each differs from all before it; or eight distinct ones, the most
+        probable first."""
+        if self.inorder:
+            found = Counter[str]()
+            while len(found) < 8:
+                (text,) = await self.engine.generate([Job(question, never=tuple(found))])
+                if text.text in found:  # there is nothing else to write
+                    break
+                found[text.text] = 1
+            return found
         jobs = [Job(question, temperature=self.temperature, top_p=0.95, seed=seed + at) for at in range(4)]
         counts = Counter(text.text for text in await self.engine.generate(jobs))
         for at in range(3):
@@ -112,10 +125,20 @@ class Maker:
         return verdict.text
 
 
+def given(path: Path) -> list[Example]:
+    """The questions of a file, as examples of no template."""
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [Example(line["question"], line["gold_sql"], "") for line in lines]
+
+
 async def write(args: argparse.Namespace, scratch: Path) -> None:
     """Write the lines, a few dozen questions at a time."""
-    maker = Maker(Engine.load(args.model), atlas.build(scratch / "atlas.sqlite"), args.temperature, not args.held)
-    source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
+    engine, database = Engine.load(args.model), atlas.build(scratch / "atlas.sqlite")
+    if args.questions:
+        maker, source = Maker(engine, database, 0.0, inorder=True), iter(given(args.questions))
+    else:
+        maker = Maker(engine, database, args.temperature, blurring=not args.held)
+        source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
     done = 0
     part = args.out.with_suffix(".part")
     with part.open("w", encoding="utf-8") as out:
@@ -136,6 +159,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--half", type=int, choices=(0, 1), help="questions of this half of the templates")
     parser.add_argument("--held", action="store_true", help="questions of held-out templates")
+    parser.add_argument("--questions", type=Path, help="questions of this file, with eight attempts each, in order")
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=31)

@@ -4,8 +4,8 @@
 
 1. A base model on the grammar, and beside it two models on one half of its templates each.
 2. Each of the two writes on the other's half, and what it writes is verified: attempts that no one learned by heart.
-3. The base model learns to revise and to judge from these, and goes on writing.
-4. What the judge goes by is weighed on held-out templates.
+3. The base model learns to revise from these, and goes on writing; beside it the judge, from nothing, learns to judge.
+4. What the judge goes by is weighed on attempts at questions that no grammar wrote.
 
 Each step leaves its files in DIR, and a step whose files are there is not done again.
 """
@@ -53,14 +53,23 @@ def halves(work: Path) -> None:
         run(made, "mistakes.py", "--model", work / f"half{half}", *options)
 
 
-def tuned(work: Path, out: Path) -> None:
-    """The model that writes, revises and judges."""
+def learned(work: Path, out: Path) -> None:
+    """The model that writes and revises, and its judge."""
     held = work / "held.jsonl"
     run(held, "mistakes.py", "--model", work / "base", "--held", "--count", 800, "--seed", 555, "--out", held)
-    found = [work / "mistakes0.jsonl", work / "mistakes1.jsonl"]
-    options = ("--start", work / "base", "--held", held, "--out", out, "--mistakes", *found)
-    run(work / "tuned", "tune.py", *options)
-    run(work / "judged", "judging.py", "--model", out, "--held", held)
+    shared = ("--held", held, "--mistakes", work / "mistakes0.jsonl", work / "mistakes1.jsonl")
+    tokenizer = work / "base" / "grown" / "tokenizer.json"
+    tokenizer.parent.mkdir(exist_ok=True)
+    run(tokenizer, "grow.py", work / "base", tokenizer.parent)
+    with ThreadPoolExecutor(2) as lanes:
+        tune = lanes.submit(run, work / "tuned", "tune.py", "--start", work / "base", "--out", out, *shared)
+        judge = ("--tokenizer", tokenizer, "--out", out / "judge", *shared)
+        for lane in [tune, lanes.submit(run, work / "judge", "judge.py", *judge)]:
+            lane.result()
+    attempts = work / "attempts.jsonl"
+    questions = ("--questions", HERE / "judge_questions.jsonl")
+    run(attempts, "mistakes.py", "--model", out, *questions, "--out", attempts)
+    run(work / "judged", "judging.py", "--model", out, "--attempts", attempts, "--held", held)
 
 
 def main() -> None:
@@ -74,7 +83,7 @@ def main() -> None:
     with ThreadPoolExecutor(2) as lanes:
         for lane in [lanes.submit(base, args.work), lanes.submit(halves, args.work)]:
             lane.result()
-    tuned(args.work, args.out)
+    learned(args.work, args.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Teaches trained weights to revise and to judge, and to go on writing: the second part of the recipe.
+"""Teaches trained weights to revise, and to go on writing: the second part of the recipe.
 
     OMP_NUM_THREADS=1 python scripts/embedded_sql/tune.py --start FOLDER --mistakes A.jsonl B.jsonl --held HELD.jsonl
 
-Three kinds of rows, mixed: a question and its SQL; a question, attempts that were wrong with the marks of what was
-found of them, and its SQL; a question, an attempt with its marks, and whether it is right. In many rows of the second
-and third kind some words of the question are missing or unknown, so that what was found has to be weighed: a model that
-is sure of every training question would learn to overlook it.
+Two kinds of rows, mixed: a question and its SQL; a question, the marks of what was found of attempts that were wrong,
+and its SQL. In half of the second kind some words of the question are missing or unknown, so that what was found has to
+be weighed: a model that is sure of every training question would learn to overlook it.
 """
 
 from __future__ import annotations
@@ -22,8 +21,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parent))
 
 from grammar import examples
@@ -31,12 +28,9 @@ from grow import grow
 from mistakes import blurred
 from train import optimizers_of, rate, save
 
-from veriloop.apps.bench.estimates import auc
 from veriloop.models.embedded.reading import Attempt, ordered
 from veriloop.models.embedded.vocabulary import Vocabulary
 
-KINDS = ("write", "revise", "judge")
-SHARES = (45, 32, 23)
 LIMIT = 300
 
 
@@ -50,12 +44,11 @@ class Row:
 
 
 class Rows:
-    """Makes rows of the three kinds."""
+    """Makes rows of questions, SQL and attempts."""
 
     def __init__(self, vocabulary: Vocabulary, lines: list[dict[str, Any]], rng: Random) -> None:
         self.vocabulary = vocabulary
         self.rng = rng
-        self.judged = [line for line in lines if line["tries"]]
         self.revised = [line for line in lines if any(not each["right"] for each in line["tries"])]
         self.hard = [line for line in self.revised if any(t["count"] and not t["right"] for t in line["tries"])]
 
@@ -66,12 +59,12 @@ class Rows:
     def revise(self, line: dict[str, Any] | None = None, kind: str = "", count: int = 0) -> Row:
         """A question, one to four wrong attempts, and the right SQL; ``kind`` is whose words stand beside them."""
         rng, fresh = self.rng, line is None
-        line = line or rng.choice(self.hard if rng.random() < 0.6 else self.revised)
+        line = line or rng.choice(self.hard if rng.random() < 0.7 else self.revised)
         wrong = [each for each in line["tries"] if not each["right"]]
         kind = kind or rng.choices(("oracle", "sql", "bare"), (50, 35, 15))[0]
-        shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (40, 30, 15, 15))[0]))
-        attempts = [Attempt(each["sql"], self.marks(each, kind, place)) for place, each in enumerate(shown)]
-        count = rng.choices((0, 1, 2, 3), (70, 15, 10, 5))[0] if fresh else count
+        shown = _weighted(rng, wrong, min(len(wrong), rng.choices((1, 2, 3, 4), (35, 25, 20, 20))[0]))
+        attempts = [Attempt(each["sql"], self.marks(each, kind)) for each in shown]
+        count = rng.choices((0, 1, 2, 3), (50, 25, 15, 10))[0] if fresh else count
         return self._written(blurred(rng, line["question"], line["sql"], count), line["sql"], attempts, "revise")
 
     def _written(self, question: str, sql: str, attempts: Sequence[Attempt], kind: str) -> Row:
@@ -81,9 +74,9 @@ class Rows:
         wanted = [*vocabulary.write(sql, opening.slots), vocabulary.end]
         return Row([*opening.ids, *wanted], len(opening.ids), kind)
 
-    def marks(self, each: dict[str, Any], kind: str, place: int) -> tuple[str, ...]:
-        """What is shown beside an attempt. The third and later ones in a prompt stand alone."""
-        if kind == "none" or place > 1:
+    def marks(self, each: dict[str, Any], kind: str) -> tuple[str, ...]:
+        """What is told of an attempt."""
+        if kind == "none":
             return ()
         ran = [mark for mark in each["ran"] if mark != "error"]
         said = set(each["sql_says"] if kind == "sql" else each["oracle_says"] if kind == "oracle" else ["wrong"])
@@ -92,30 +85,6 @@ class Rows:
         if "error" in each["ran"]:
             said.add("error")
         return ordered([*said, *ran])
-
-    def judge(self, line: dict[str, Any] | None = None, each: dict[str, Any] | None = None) -> Row:
-        """A question, an attempt, and whether it is right: as often written, or any of the distinct ones."""
-        rng, vocabulary = self.rng, self.vocabulary
-        fresh = line is None
-        line = line or rng.choice(self.judged)
-        if each is None:
-            each = rng.choices(line["tries"], _weights(line["tries"], rng.random() < 0.5))[0]
-        count = rng.choices((0, 1, 2), (80, 15, 5))[0] if fresh else 0
-        question, attempt = (
-            blurred(rng, line["question"], line["sql"], count),
-            Attempt(each["sql"], ordered(each["ran"])),
-        )
-        asked, text, rest, _ = vocabulary.judged(question, attempt)
-        ids = [*asked, *text, *rest]
-        return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
-
-
-def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
-    """How often each attempt is judged: as it was written or evenly, and less where the verifier ``sql`` sees through
-    it, as no judge is asked about that one."""
-    counts = [each["count"] for each in tries]
-    shares = counts if written and any(counts) else [1] * len(tries)
-    return [share * (0.25 if each["sql_says"] else 1.0) for share, each in zip(shares, tries, strict=True)]
 
 
 def _weighted(rng: Random, tries: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
@@ -130,12 +99,8 @@ def stream(rows: Rows, seed: int, size: int) -> Iterator[list[Row]]:
     while True:
         some: list[Row] = []
         while len(some) < size * 50:
-            kind = rng.choices(KINDS, SHARES)[0]
-            if kind == "write":
-                example = next(source)
-                row = rows.write(example.question, example.sql)
-            else:
-                row = rows.revise() if kind == "revise" else rows.judge()
+            example = next(source) if rng.random() < 0.5 else None
+            row = rows.write(example.question, example.sql) if example else rows.revise()
             if len(row.ids) <= LIMIT:
                 some.append(row)
         some.sort(key=lambda row: len(row.ids))
@@ -159,38 +124,32 @@ def tensors(group: list[Row]) -> tuple[Any, Any, Any]:
     return ids, targets, verdicts
 
 
-def losses(model: Any, group: list[Row], smoothing: float, weight: float) -> Any:
+def losses(model: Any, group: list[Row], smoothing: float) -> Any:
     """The loss of a batch: of what is written, with smoothed labels, and of verdicts, each as a mean."""
     from torch.nn.functional import cross_entropy
 
     ids, targets, verdicts = tensors(group)
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
     total: Any = 0.0
-    for mask, smooth, share in (
-        ((targets != -100) & ~verdicts, smoothing, 1.0),
-        ((targets != -100) & verdicts, 0, weight),
-    ):
+    for mask, smooth in (((targets != -100) & ~verdicts, smoothing), ((targets != -100) & verdicts, 0)):
         if mask.any():
             logits = model.lm_head(hidden[mask])
             part = cross_entropy(logits, targets[mask], label_smoothing=smooth)
-            total = total + part * share * (float(mask.any(1).sum()) / len(group))
+            total = total + part * (float(mask.any(1).sum()) / len(group))
     return total
 
 
 class Held:
-    """What is measured on held-out templates: losses, exact texts, and how well verdicts tell right from wrong."""
+    """What is measured on held-out templates: losses and exact texts."""
 
     def __init__(self, rows: Rows, lines: list[dict[str, Any]], seed: int) -> None:
         self.sets: dict[str, list[Row]] = {
             "write": [rows.write(e.question, e.sql) for e in islice(examples(seed + 77_777, True), 640)],
-            "judge": [rows.judge(line, each) for line in lines for each in line["tries"] for _ in range(each["count"])],
-            "judge distinct": [rows.judge(line, each) for line in lines for each in line["tries"]],
         }
         hard = [line for line in lines if any(t["count"] and not t["right"] for t in line["tries"])]
         for kind in ("oracle", "sql", "none"):
             self.sets[f"revise {kind}"] = [rows.revise(line, kind) for line in hard for _ in range(3)]
             self.sets[f"blurred {kind}"] = [rows.revise(line, kind, 3) for line in lines]
-        self.yes, self.no = rows.vocabulary.yes, rows.vocabulary.no
 
     def measure(self, model: Any) -> dict[str, float]:
         """The figures of all sets."""
@@ -198,44 +157,28 @@ class Held:
 
         model.eval()
         with torch.no_grad():
-            found = {
-                name: self._judge(model, rows) if name.startswith("judge") else self._write(model, rows)
-                for name, rows in self.sets.items()
-            }
+            found = {name: written(model, rows) for name, rows in self.sets.items()}
         model.train()
         return {f"{name} {what}": round(value, 4) for name, each in found.items() for what, value in each.items()}
 
-    def _write(self, model: Any, rows: list[Row]) -> dict[str, float]:
-        from torch.nn.functional import cross_entropy
 
-        loss = tokens = exact = 0.0
-        for group in _groups(rows):
-            ids, targets, _ = tensors(group)
-            logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state)
-            mask = targets != -100
-            loss += float(cross_entropy(logits[mask], targets[mask], reduction="sum"))
-            tokens += float(mask.sum())
-            exact += float((~((logits.argmax(-1) != targets) & mask).any(1)).sum())
-        return {"loss": loss / max(tokens, 1), "exact": exact / max(len(rows), 1)}
+def written(model: Any, rows: list[Row]) -> dict[str, float]:
+    """The loss per token of rows, and the share that greedy decoding would get exactly."""
+    from torch.nn.functional import cross_entropy
 
-    def _judge(self, model: Any, rows: list[Row]) -> dict[str, float]:
-        scores, labels = list[float](), list[bool]()
-        for group in _groups(rows):
-            ids, targets, _ = tensors(group)
-            mask = targets != -100
-            logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state[mask])
-            scores += (logits[:, self.yes] - logits[:, self.no]).sigmoid().tolist()
-            labels += (targets[mask] == self.yes).tolist()
-        pairs = zip(scores, labels, strict=True)
-        loss = -sum(math.log(max(1e-6, s if right else 1 - s)) for s, right in pairs) / max(len(scores), 1)
-        return {
-            "loss": loss,
-            "auc": auc(np.array(scores), np.array(labels)),
-            "right": sum(labels) / max(len(labels), 1),
-        }
+    loss = tokens = exact = 0.0
+    for group in groups_of(rows):
+        ids, targets, _ = tensors(group)
+        logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state)
+        mask = targets != -100
+        loss += float(cross_entropy(logits[mask], targets[mask], reduction="sum"))
+        tokens += float(mask.sum())
+        exact += float((~((logits.argmax(-1) != targets) & mask).any(1)).sum())
+    return {"loss": loss / max(tokens, 1), "exact": exact / max(len(rows), 1)}
 
 
-def _groups(rows: list[Row]) -> list[list[Row]]:
+def groups_of(rows: list[Row]) -> list[list[Row]]:
+    """Batches of rows of like length."""
     rows = sorted(rows, key=lambda row: len(row.ids))
     return [rows[at : at + 64] for at in range(0, len(rows), 64)]
 
@@ -277,7 +220,7 @@ def tune(args: argparse.Namespace) -> None:
     optimizers = optimizers_of(model, args)
     log: dict[str, Any] = {
         "arguments": {name: value for name, value in vars(args).items() if isinstance(value, int | float)},
-        "questions": len(rows.judged),
+        "questions": len(rows.revised),
         "hard": len(rows.hard),
         "parameters": sum(p.numel() for p in model.parameters()),
         "torch": torch.__version__,
@@ -290,7 +233,7 @@ def tune(args: argparse.Namespace) -> None:
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate(step - 1, args.steps, group["top"])
-        loss = losses(model, next(source), args.smoothing, args.judging)
+        loss = losses(model, next(source), args.smoothing)
         model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -308,7 +251,7 @@ def tune(args: argparse.Namespace) -> None:
             running = 0.0
             log["checks"].append(entry)
             print(json.dumps(entry), flush=True)
-            worth = found["write loss"] + found["revise oracle loss"] + 0.2 * found["judge distinct loss"]
+            worth = found["write loss"] + found["revise oracle loss"]
             if worth < best:
                 best = worth
                 log |= {"chosen_step": step, "seconds": entry["seconds"]}
@@ -329,7 +272,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--muon", type=float, default=2e-3)
     parser.add_argument("--smoothing", type=float, default=0.05)
-    parser.add_argument("--judging", type=float, default=1.0, help="the weight of verdicts in the loss")
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
     tune(parser.parse_args())
