@@ -27,7 +27,8 @@ OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = 
 }
 
 _NUMBERS = re.compile(r"(?<![\w.])\d{1,4}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+|\s+)\d{1,4}){3}(?![\w.]*\d)")
-_MARKS = re.compile(r"\\boxed|[$`{}]|\*\*|^\s*[->*]\s")
+_BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
+_MARKS = re.compile(r"[$`]|^\*\*|\*\*\.?$|\*\*(?=[A-Za-z])|(?<=[A-Za-z:])\*\*|^\s*[->*]\s")
 _EXPRESSION = re.compile(r"(?:^|:|\bis\b)([\d+\-*/(). ]+)$")
 _RESULT = re.compile(r"=\s*(\d{1,4})\s*$")
 _IMPOSSIBLE = re.compile(
@@ -121,7 +122,8 @@ def _expression_in(line: str) -> str | None:
         return None
     for latex, plain in LATEX.items():
         line = line.replace(latex, plain)
-    line = _MARKS.sub("", line).translate(SIGNS).strip().removesuffix(".")
+    boxed = _BOXED.findall(line)
+    line = _MARKS.sub("", boxed[-1] if boxed else line).translate(SIGNS).strip().removesuffix(".")
     if (result := _RESULT.search(line)) and int(result[1]) == TARGET:
         line = line[: result.start()]
     found = _EXPRESSION.search(line)
