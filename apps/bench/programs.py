@@ -41,6 +41,10 @@ class Programs:
     verify = "python-tests"
     metrics = ("passed", "checks")
 
+    async def ready(self, item: Item) -> None:
+        """Raises ``UsageError`` when there is no sandbox, or the tests are no Python: before anything is paid."""
+        await item.gold.verifier().ready(item.task)
+
     async def score(self, item: Item, candidates: Sequence[Candidate]) -> list[Scores]:
         """Each candidate, tried on all tests. Raises ``ToolError`` when a sandbox breaks, ``UsageError`` when there is
         none or the tests cannot be run."""

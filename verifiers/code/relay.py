@@ -69,10 +69,13 @@ async def trial(box: Sandbox, what: Trial) -> Outcome:
         bounds = Bounds(
             seconds=START_SECONDS + what.seconds, cpu_seconds=START_SECONDS + what.seconds, memory=what.memory
         )
-        code, tests = await asyncio.gather(
-            _start(box, stack, "candidate", bounds), _start(box, stack, "checks", bounds)
-        )
-        return await _Relay(code, tests, what).run()
+        try:
+            async with asyncio.TaskGroup() as both:  # neither is left behind when the other does not start
+                code = both.create_task(_start(box, stack, "candidate", bounds))
+                tests = both.create_task(_start(box, stack, "checks", bounds))
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return await _Relay(code.result(), tests.result(), what).run()
 
 
 async def _start(box: Sandbox, stack: AsyncExitStack, program: str, bounds: Bounds) -> Inside:
