@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,21 @@ def test_a_program_is_run_on_every_case() -> None:
 )
 def test_they_keep_the_promises_of_a_verifier(verifier: Any, texts: tuple[str, ...]) -> None:
     assert [line for line in asyncio.run(check(verifier, TASK, texts)) if line.outcome != "works"] == []
+
+
+def test_cancelled_verdicts_leave_nothing_behind() -> None:
+    """What is left behind says so when its loop is gone, and a warning fails the test."""
+    verifier = PythonTests("assert f(1) == 1")
+
+    async def first_of_many(more: float) -> None:
+        code = reply(TASK, "```python\ndef f(x): return x\n```")
+        trials = [asyncio.create_task(verifier.verify(TASK, code, Everyone())) for _ in range(6)]
+        await asyncio.wait(trials, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(more)
+        for each in trials:
+            each.cancel()
+        await asyncio.gather(*trials, return_exceptions=True)
+
+    for place in range(20):
+        asyncio.run(first_of_many(0.004 * place))
+        gc.collect()
