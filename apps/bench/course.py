@@ -27,8 +27,8 @@ TUNING = "tuning"
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A command: see ``veriloop bench --help``. ``benchmark`` is a name or an object, ``tune`` a share of the tasks,
-    ``tune_on`` another data folder."""
+    """A command: see ``veriloop bench --help``. ``benchmark`` is a name or an object, ``tools`` are names, ``tune``
+    is a share of the tasks, ``tune_on`` another data folder."""
 
     benchmark: str | Benchmark
     data: Path
@@ -36,6 +36,7 @@ class Order:
     strategies: Sequence[str]
     models: Mapping[str, str]
     verify: Sequence[str] = ()
+    tools: Sequence[str] = ()
     ablate: str = ""
     proposals: int | None = None
     temperature: float | None = None
@@ -122,6 +123,7 @@ class Course:
         return Lot(
             benchmark=self.benchmark,
             models=self.order.models,
+            tools=self.order.tools,
             folder=folder,
             watch=watch,
             concurrency=self.order.concurrency,
@@ -161,6 +163,7 @@ class Course:
             data=plans.content(self.items),
             strategies=list(order.strategies),
             verify=list(verify),
+            tools=list(order.tools),
             ablate=order.ablate,
             proposals=order.proposals,
             temperature=order.temperature,

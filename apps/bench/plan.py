@@ -40,6 +40,7 @@ class Asked:
     data: str
     strategies: Sequence[str]
     verify: Sequence[str]
+    tools: Sequence[str] = ()
     ablate: str = ""
     proposals: int | None = None
     temperature: float | None = None
@@ -166,7 +167,7 @@ def agreed(folder: Path, plan: Plan) -> Plan:
         write(folder, plan)
         return plan
     then, now = there.get("command", {}), plan["command"]
-    names = [name for name in now if then.get(name) != now[name]]
+    names = [name for name in now if then.get(name, []) != now[name]]  # before there were tools, none were given
     chosen = {"limit", "tune"}.intersection(names)  # these say which tasks are left of the data
     differ = [_differs(name, then.get(name), now[name]) for name in names if not (name == "data" and chosen)]
     if differ:

@@ -75,6 +75,11 @@ class Whole:
         """The roles besides the proposer that it asks for."""
         return getattr(self.policy, "roles", ())
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The tools that it is made for."""
+        return getattr(self.policy, "tools", ())
+
     def propose(self, search: Search) -> list[Proposal]:
         """What the policy proposes."""
         return self.policy.propose(search)
@@ -86,13 +91,14 @@ class Whole:
 
 @dataclass(frozen=True, kw_only=True)
 class Lot:
-    """What all cells of a folder share. ``max_money`` is in US dollars, for all sittings (see ``Purse``); ``spent`` of
-    it are spent elsewhere."""
+    """What all cells of a folder share. ``tools`` are the names of those that a model may call. ``max_money`` is in US
+    dollars, for all sittings (see ``Purse``); ``spent`` of it are spent elsewhere."""
 
     benchmark: Benchmark
     models: Mapping[str, str]
     folder: Path
     watch: Watch
+    tools: Sequence[str] = ()
     concurrency: int = 16
     max_money: float | None = None
     spent: float = 0.0
@@ -210,6 +216,7 @@ class Runner:
             item.task,
             strategy=_whole(arm),
             model=self.lot.models,
+            tools=self.lot.tools,
             seed=seed,
             run_id=run,
             folder=self.lot.folder,
@@ -276,6 +283,7 @@ class Runner:
             task=replace(item.task, limits=limits),
             strategy=_whole(arm),
             models=self.lot.models,
+            tools=self.lot.tools,
             **arm.options(self.lot.benchmark, item, 0),
         )
         try:

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from veriloop.apps.cli import bench_more
 from veriloop.apps.cli.catalogue import Json
-from veriloop.apps.cli.solve import complete_models, roles
+from veriloop.apps.cli.solve import Tools, complete_models, names, roles
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def run(
     verify: Annotated[
         str, typer.Option(help="Verifiers, each strategy with each: sql+judge,oracle. Default: the benchmark's own.")
     ] = "",
+    tools: Tools = [],  # noqa: B006 (typer reads the default, nobody changes it)
     proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help=PROPOSALS)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often each task is run, with seeds 0, 1, …")] = 1,
     model: Annotated[
@@ -64,7 +65,7 @@ def run(
             help="MODEL, or ROLE=MODEL. Repeatable. Default: the setting VERILOOP_MODEL, else embedded:sql.",
             autocompletion=complete_models,
         ),
-    ] = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    ] = [],  # noqa: B006
     metric: Annotated[str, typer.Option(help="The main metric. Default: the benchmark's first.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="So many tasks, drawn always the same.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Of every strategy that has one.")] = None,
@@ -108,6 +109,7 @@ def run(
         strategies=_words(strategies),
         models=_models(model),
         verify=_words(verify),
+        tools=names(tools),
         ablate=ablate,
         proposals=proposals,
         temperature=temperature,

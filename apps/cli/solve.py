@@ -35,8 +35,10 @@ Models = Annotated[
     list[str],
     typer.Option("--model", "-m", help="MODEL, or ROLE=MODEL. Repeatable.", autocompletion=complete_models),
 ]
-
-
+Tools = Annotated[
+    list[str],
+    typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
+]
 Unsafe = Annotated[
     bool,
     typer.Option(
@@ -66,10 +68,7 @@ def solve(
     verify: Annotated[
         str, typer.Option(help="sql, judge, oracle, shell:COMMAND, pkg.module:name, A+B, or none.")
     ] = "auto",
-    tools: Annotated[
-        list[str],
-        typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
-    ] = [],  # noqa: B006
+    tools: Tools = [],  # noqa: B006
     mcp: Annotated[
         list[str],
         typer.Option("--mcp", help="An MCP server whose tools it may call: a command, or http(s)://…. Repeatable."),
@@ -108,7 +107,7 @@ def solve(
         strategy=chosen,
         model=roles(model),
         verify=verify,
-        tools=[*(name for each in tools for name in each.split(",")), *(f"mcp:{each}" for each in mcp)],
+        tools=[*names(tools), *(f"mcp:{each}" for each in mcp)],
         gold=gold,
         seed=seed,
         batch=batch,
@@ -118,6 +117,11 @@ def solve(
         on_event=(watch := Watch(json_, chosen, max_seconds, kept=journal, note=note)),
     )
     finish(watch.over(work), json_, journal)
+
+
+def names(given: list[str]) -> list[str]:
+    """The names that an option holds, which is given several times or joins them by commas."""
+    return [name.strip() for each in given for name in each.split(",") if name.strip()]
 
 
 def _asked(question: str, images: list[Path]) -> tuple[Message, ...] | str:
