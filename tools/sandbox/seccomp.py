@@ -1,8 +1,9 @@
 """A filter of system calls: what code in a sandbox never needs and the kernel has been broken with is refused.
 
 Namespaces do not cover all of it: a socket of the kind VSOCK reaches the host of a virtual machine from any network
-namespace, keyrings are everybody's, and a new user namespace gives powers to anyone. The filter is classic BPF as
-``bwrap --seccomp`` takes it (seccomp(2)): refused calls give an error, they do not kill.
+namespace, keyrings are everybody's, and a new user namespace gives powers to anyone. Memory that is in no process and
+in no file is refused, too, because nothing here would count it. The filter is classic BPF as ``bwrap --seccomp`` takes
+it (seccomp(2)): refused calls give an error, they do not kill.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ class Machine(NamedTuple):
     refused: tuple[int, ...]
 
 
-EVERYWHERE = (*range(425, 434), 438, 442)
-"""io_uring, the new mount calls, pidfd_getfd, mount_setattr: the same number on all machines."""
+EVERYWHERE = (*range(425, 434), 438, 442, 447)
+"""io_uring, the new mount calls, pidfd_getfd, mount_setattr, memfd_secret: the same number on all machines."""
 CLONE3 = 435
 # ptrace mount umount2 pivot_root chroot unshare setns swapon swapoff reboot sethostname setdomainname init_module
 # delete_module finit_module kexec_load kexec_file_load acct settimeofday clock_settime adjtimex clock_adjtime quotactl
 # add_key request_key keyctl bpf perf_event_open userfaultfd open_by_handle_at name_to_handle_at process_vm_readv
 # process_vm_writev kcmp syslog move_pages mbind set_mempolicy migrate_pages fanotify_init vhangup
-# (and iopl ioperm modify_ldt uselib lookup_dcookie)
+# memfd_create shmget msgget (and iopl ioperm modify_ldt uselib lookup_dcookie)
 X86 = """101 165 166 155 161 272 308 167 168 169 170 171 175 176 313 246 320 163 164 227 159 305 179 248 249 250 321
-298 323 304 303 310 311 312 103 279 237 238 256 300 153 172 173 154 134 212"""
+298 323 304 303 310 311 312 103 279 237 238 256 300 153 319 29 68 172 173 154 134 212"""
 ARM = """117 40 39 41 51 97 268 224 225 142 161 162 105 106 273 104 294 89 170 112 171 266 60 217 218 219 280 241 282
-265 264 270 271 272 116 239 235 237 238 262 58"""
+265 264 270 271 272 116 239 235 237 238 262 58 279 194 186"""
 MACHINES = {
     "x86_64": Machine(0xC000003E, 56, 41, 16, (*map(int, X86.split()), *EVERYWHERE)),
     "aarch64": Machine(0xC00000B7, 220, 198, 29, (*map(int, ARM.split()), *EVERYWHERE)),

@@ -6,10 +6,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from ...core.conformance import expect
 from .bait import alive
 from .protocol import PYTHON, Bounds, Ended, Sandbox
+from .temptations import HIDDEN
 
 MIB = 1 << 20
 SMALL = Bounds(seconds=15.0, memory=256 * MIB, processes=24, file_bytes=4 * MIB, disk_bytes=16 * MIB)
@@ -170,6 +172,7 @@ def bounds_of(sandbox: Sandbox) -> dict[str, Callable[[], Awaitable[str]]]:
         "cpu time of children": suite.cpu_of_children,
         "memory": suite.memory,
         "memory of many": suite.memory_of_many,
+        **{f"memory in {name}": partial(suite.hidden, code) for name, code in HIDDEN.items()},
         "processes": suite.processes,
         "fork bomb": suite.fork_bomb,
         "threads": suite.threads,
@@ -240,6 +243,11 @@ class _Suite:
         done = await self._run(TOGETHER)
         expect(b"all" not in done.stdout, "8 processes had 150 MiB each where one may have 256")
         return f"{done.why or done.status} after {done.seconds:.1f} s"
+
+    async def hidden(self, code: str) -> str:
+        done = await self._run(code, bounds=Bounds(seconds=15.0, memory=96 * MIB, disk_bytes=16 * MIB))
+        expect(b"held" not in done.stdout, "more than 300 MiB were held where one process may have 96")
+        return done.why or f"refused, status {done.status}"
 
     async def processes(self) -> str:
         count = await self._count(FORKS)

@@ -257,3 +257,54 @@ refused(lambda: time.clock_settime(time.CLOCK_REALTIME, time.time()))
     "name of the host": "refused(lambda: socket.sethostname(socket.gethostname()))",
     "priority": "refused(os.nice, -5)",
 }
+
+HIDDEN = {
+    "files in memory": """
+import os, time
+held = []
+for _ in range(80):
+    held.append(os.memfd_create('held'))
+    os.write(held[-1], b'x' * (4 << 20))
+time.sleep(1)
+print('it is held')
+""",
+    "segments": """
+import ctypes, time
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+names = []
+try:
+    for _ in range(10):
+        names.append(libc.shmget(0, 32 << 20, 0o1600))
+        if names[-1] < 0:
+            raise SystemExit(1)
+        at = ctypes.c_void_p(libc.shmat(names[-1], None, 0))
+        ctypes.memset(at, 1, 32 << 20)
+        libc.shmdt(at)
+    time.sleep(1)
+    print('it is held')
+finally:
+    for name in names:
+        libc.shmctl(name, 0, None)
+""",
+    "shared pages": """
+import mmap, os, time
+read, write = os.pipe()
+for _ in range(6):
+    if os.fork() == 0:
+        pages = mmap.mmap(-1, 56 << 20)
+        child = os.fork()
+        if child == 0:
+            for at in range(0, len(pages), mmap.PAGESIZE):
+                pages[at] = 1
+            os._exit(0)
+        os.waitpid(child, 0)
+        os.write(write, b'x')
+        time.sleep(20)
+        os._exit(0)
+    os.read(read, 1)
+time.sleep(1)
+print('it is held')
+""",
+}
+"""Each holds 320 MiB, and no process shows it as its own. (They need no prelude, and say ``it is held``.)"""
