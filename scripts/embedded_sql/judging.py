@@ -2,10 +2,11 @@
 
     python scripts/embedded_sql/judging.py --model FOLDER --attempts ATTEMPTS.jsonl --held HELD.jsonl
 
-ATTEMPTS are attempts at ``judge_questions.jsonl``, questions that no grammar wrote (``mistakes.py --questions``). They
-fit the weights, which are written to FOLDER/judge/config.json, and measure them (each fifth by weights fitted on the
-rest): AUC, Brier score, calibration error, and how often the attempt with the highest chance is right. HELD are
-attempts at held-out templates, which fit nothing.
+ATTEMPTS are attempts at ``judge_questions.jsonl``, questions that no grammar wrote (``mistakes.py --questions``), with
+what was found of them on the full database and on a thinned one. They fit the weights, which are written to
+FOLDER/judge/config.json, and measure them (each fifth by weights fitted on the rest): AUC, Brier score, calibration
+error, and how often the attempt with the highest chance is right. HELD are attempts at held-out templates, which fit
+nothing.
 """
 
 from __future__ import annotations
@@ -58,13 +59,16 @@ class Table:
     question: Any
 
     @classmethod
-    def of(cls, network: JudgeNetwork, path: Path) -> Table:
-        """Reads a file of attempts; those that do not run are left out, as no judge is asked about them."""
+    def of(cls, network: JudgeNetwork, path: Path, thin: bool = False) -> Table:
+        """Reads a file of attempts, and what was found of them on the full or on the thinned database.
+
+        Those that do not run are left out, as no judge is asked about them."""
         rows: list[tuple[list[float], bool, int, int]] = []
         for place, line in enumerate(map(json.loads, path.read_text(encoding="utf-8").splitlines())):
             for each in line["tries"]:
-                if "error" not in each["ran"]:
-                    attempt = Attempt(each["sql"], ordered([*each["ran"], *each["sql_says"]]))
+                known = each["thin"] if thin else each
+                if "error" not in known["ran"]:
+                    attempt = Attempt(each["sql"], ordered([*known["ran"], *known["sql_says"]]))
                     values = network.features(line["question"], attempt)[0]
                     rows.append((values, each["right"], each["count"], place))
         x, right, count, question = (np.array(column) for column in zip(*rows, strict=True))
@@ -89,25 +93,34 @@ def main() -> None:
     args = parser.parse_args()
     network = Engine.load(args.model).network
     assert network is not None, "the model has no judge"
-    table, held = (Table.of(network, path) for path in (args.attempts, args.held))
-    crossed = np.zeros(len(table.right))
-    for fold in range(5):
-        mine = table.question % 5 == fold
-        weights, bias = logistic(table.x[~mine], table.right[~mine])
-        crossed[mine] = chance(table.x[mine], weights, bias)
-    weights, bias = logistic(table.x, table.right)
+    tables = {name: Table.of(network, args.attempts, name == "thin") for name in ("full", "thin")}
+    found = {name: measured(table, list(tables.values())) for name, table in tables.items()}
+    weights, bias = fitted(list(tables.values()))
     file = args.model / "judge" / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     config |= {"features": dict(zip(FEATURES, weights, strict=True)), "bias": bias}
     file.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    held = Table.of(network, args.held)
     p = chance(held.x, weights, bias)
     often = np.repeat(np.arange(len(p)), held.count)
-    found = {
-        "attempts": figures(crossed, table.right) | chosen(table, crossed),
-        "held, distinct": figures(p, held.right),
-        "held, as written": figures(p[often], held.right[often]),
-    }
+    found |= {"held, distinct": figures(p, held.right), "held, as written": figures(p[often], held.right[often])}
     print(json.dumps(found, indent=1))
+
+
+def fitted(tables: list[Table], without: int = -1) -> tuple[list[float], float]:
+    """Weights and bias, from all questions but one fifth of them."""
+    kept = [table.question % 5 != without for table in tables]
+    x = np.concatenate([table.x[rows] for table, rows in zip(tables, kept, strict=True)])
+    return logistic(x, np.concatenate([table.right[rows] for table, rows in zip(tables, kept, strict=True)]))
+
+
+def measured(table: Table, tables: list[Table]) -> dict[str, float]:
+    """The figures of a table, each fifth of the questions by weights fitted on the rest."""
+    p = np.zeros(len(table.right))
+    for fold in range(5):
+        mine = table.question % 5 == fold
+        p[mine] = chance(table.x[mine], *fitted(tables, fold))
+    return figures(p, table.right) | chosen(table, p)
 
 
 def chance(x: Any, weights: list[float], bias: float) -> Any:

@@ -15,9 +15,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
+import sqlite3
 import sys
 import tempfile
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -53,22 +56,61 @@ def blurred(rng: Random, question: str, sql: str, count: int) -> str:
     return " ".join(word for word in words if word)
 
 
+class Site:
+    """A database that attempts run on."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = str(database)
+        self.runner = SqlRunner(database, seconds=2, workers=1)
+
+    async def run(self, sql: str) -> ToolRun:
+        """What a query gives here."""
+        return await run_tool(self.runner, ToolCall("sql", {"query": sql}), sql)
+
+    async def marks(self, question: str, sql: str, run: ToolRun) -> dict[str, Any]:
+        """The marks of a result, and of what the verifier ``sql`` says of it."""
+        candidate = Candidate(
+            id="0", proposal=Proposal(), round=0, artifact=sql, complete=True, key=sql, tool_runs=(run,)
+        )
+        task = Task(question, database=self.database)
+        verdict = await SqlVerifier().verify(task, candidate, None)  # type: ignore[arg-type]
+        shown = f"error: {run.error}" if run.error else str(run.output)[:2000]
+        return {"ran": ordered(result_marks(shown)), "sql_says": said_marks(verdict.text)}
+
+
+def thinned(source: Path, target: Path, keep: float = 0.4, seed: int = 1) -> Path:
+    """A copy of a database with that share of its rows.
+
+    Many a right query gives nothing there, so that a judge does not learn that nothing is wrong.
+    """
+    shutil.copy(source, target)
+    rng = Random(seed)
+    with closing(sqlite3.connect(target)) as database:
+        named = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in named:
+            rows = [row for (row,) in database.execute(f"SELECT rowid FROM {table}")]
+            gone = [(row,) for row in rows if rng.random() > keep]
+            database.executemany(f"DELETE FROM {table} WHERE rowid = ?", gone)
+        database.commit()
+    return target
+
+
 class Maker:
-    """Writes attempts with a model, and has them verified on a database."""
+    """Writes attempts with a model, and has them verified on a database and on a thinned copy of it."""
 
     def __init__(
-        self, engine: Engine, database: Path, temperature: float, blurring: bool = False, inorder: bool = False
+        self, engine: Engine, full: Site, thin: Site, temperature: float, blurring: bool = False, inorder: bool = False
     ) -> None:
         self.engine = engine
         self.inorder = inorder
         self.blurring = blurring
-        self.database = str(database)
+        self.full = full
+        self.thin = thin
         self.temperature = temperature
-        self.runner = SqlRunner(database, seconds=2, workers=1)
 
     async def line(self, example: Example, seed: int) -> dict[str, Any] | None:
         """The line of a question; none where the right query gives nothing, as then much else looks right."""
-        gold = await self._run(example.sql)
+        gold = await self.full.run(example.sql)
         if gold.error or not gold.output["rows"] or all(c is None for row in gold.output["rows"] for c in row):
             return None
         rng = Random(seed)
@@ -99,7 +141,7 @@ class Maker:
         return counts
 
     async def _try(self, example: Example, gold: ToolRun, sql: str, count: int) -> dict[str, Any]:
-        run = await self._run(sql)
+        run, thin = await self.full.run(sql), await self.thin.run(sql)
         right = sql == example.sql
         if not run.error and not right:
             order = "order by" in example.sql.lower()
@@ -109,20 +151,10 @@ class Maker:
             "sql": sql,
             "count": count,
             "right": right,
-            "ran": ordered(result_marks(f"error: {run.error}" if run.error else str(run.output)[:2000])),
-            "sql_says": said_marks(await self._verdict(example.question, sql, run)),
+            **await self.full.marks(example.question, sql, run),
             "oracle_says": [] if right else said_marks(f"It is not right. {told}"),
+            "thin": await self.thin.marks(example.question, sql, thin),
         }
-
-    async def _run(self, sql: str) -> ToolRun:
-        return await run_tool(self.runner, ToolCall("sql", {"query": sql}), sql)
-
-    async def _verdict(self, question: str, sql: str, run: ToolRun) -> str:
-        candidate = Candidate(
-            id="0", proposal=Proposal(), round=0, artifact=sql, complete=True, key=sql, tool_runs=(run,)
-        )
-        verdict = await SqlVerifier().verify(Task(question, database=self.database), candidate, None)  # type: ignore[arg-type]
-        return verdict.text
 
 
 def given(path: Path) -> list[Example]:
@@ -134,10 +166,11 @@ def given(path: Path) -> list[Example]:
 async def write(args: argparse.Namespace, scratch: Path) -> None:
     """Write the lines, a few dozen questions at a time."""
     engine, database = Engine.load(args.model), atlas.build(scratch / "atlas.sqlite")
+    full, thin = Site(database), Site(thinned(database, scratch / "thin.sqlite"))
     if args.questions:
-        maker, source = Maker(engine, database, 0.0, inorder=True), iter(given(args.questions))
+        maker, source = Maker(engine, full, thin, 0.0, inorder=True), iter(given(args.questions))
     else:
-        maker = Maker(engine, database, args.temperature, blurring=not args.held)
+        maker = Maker(engine, full, thin, args.temperature, blurring=not args.held)
         source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
     done = 0
     part = args.out.with_suffix(".part")
@@ -149,7 +182,8 @@ async def write(args: argparse.Namespace, scratch: Path) -> None:
                     out.write(json.dumps(line) + "\n")
             done += len(some)
             print(f"{done} of {args.count}", end="\r", flush=True)
-    await maker.runner.close()
+    for site in (full, thin):
+        await site.runner.close()
     part.replace(args.out)
 
 
