@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from veriloop.core.messages import ToolCall
 from veriloop.core.search import ToolRun
 from veriloop.tools.conformance import check
 from veriloop.tools.mcp import McpTools
+from veriloop.tools.sandbox.bait import alive
 
 SERVER = Path(__file__).parents[1] / "mcp_server.py"
 COMMAND = [sys.executable, str(SERVER), "stdio"]
@@ -171,6 +173,40 @@ def test_a_cancelled_call_ends_the_server():
     before = sleepers()
     asyncio.run(work())
     assert sleepers() <= before
+
+
+STUBBORN = """
+import os, runpy, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.argv[1:] = ["stdio"]
+try:
+    runpy.run_path(os.environ["SERVER"], run_name="__main__")
+finally:
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_server_that_does_not_want_to_end_is_killed_also_when_closing_is_cancelled(cancelled: bool):
+    mark = f"mark-{os.urandom(6).hex()}"
+
+    async def work() -> None:
+        server = McpTools([sys.executable, "-c", STUBBORN, mark], env={"SERVER": str(SERVER)}, seconds=10)
+        (tool, *_) = await server.tools()
+        session = await tool.open()
+        assert (await session.act(ToolCall("add", {"a": 1, "b": 2}))).error == ""
+        closing = asyncio.create_task(session.close())
+        if cancelled:
+            await asyncio.sleep(0.1)
+            closing.cancel()
+        await asyncio.wait([closing])
+        until = time.monotonic() + 30 * cancelled
+        while alive(mark) and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # its status is taken
+        assert alive(mark) == []
+
+    asyncio.run(work())
 
 
 def test_an_mcp_tool_keeps_a_tools_promises():

@@ -44,6 +44,8 @@ class Connection:
         await asyncio.wait({self._ready}, timeout=seconds)
         if not self._ready.done():
             raise ToolError(f"the MCP server did not answer within {seconds:g} s")
+        if self._ready.cancelled():
+            raise ToolError("the connection to the MCP server broke off")
         return self._ready.result()
 
     async def close(self) -> None:

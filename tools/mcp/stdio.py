@@ -64,12 +64,14 @@ async def stdio(command: Sequence[str], env: Mapping[str, str], told: Told) -> A
     try:
         yield incoming, outgoing
     finally:
-        await _end(process)
-        for each in work:
-            each.cancel()
-        await asyncio.wait(work, timeout=PATIENCE)
-        for stream in (incoming, outgoing, to_us, from_us):
-            stream.close()
+        try:
+            await _end(process)
+        finally:
+            for each in work:
+                each.cancel()
+            for stream in (incoming, outgoing, to_us, from_us):
+                stream.close()
+            await asyncio.wait(work, timeout=PATIENCE)
 
 
 async def _read(process: Process, to_us: Any, told: Told) -> None:
@@ -104,20 +106,31 @@ async def _listen(process: Process, told: Told) -> None:
 
 
 async def _end(process: Process) -> None:
-    """Close its input, ask its whole group to end, kill it."""
+    """Close its input, ask its whole group to end, kill it; who is cancelled meanwhile kills it at once."""
     assert process.stdin is not None
     process.stdin.close()
-    for sign in (None, signal.SIGTERM, signal.SIGKILL):
-        if sign is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, sign)
-        for _ in range(int(PATIENCE / 0.01)):
-            if process.returncode is not None:
+    try:
+        for sign in (None, signal.SIGTERM, signal.SIGKILL):
+            if sign is not None:
+                _signal(process, sign)
+            if await _ended(process):
                 break
-            await asyncio.sleep(0.01)
+    finally:
+        _signal(process, signal.SIGKILL)  # with what the server itself has left behind
+        if (transport := getattr(process, "_transport", None)) is not None:  # a grandchild may hold the pipes open
+            transport.close()
+
+
+async def _ended(process: Process) -> bool:
+    """Whether it ends in time."""
+    for _ in range(int(PATIENCE / 0.01)):
         if process.returncode is not None:
-            break
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def _signal(process: Process, sign: signal.Signals) -> None:
+    """To its whole group."""
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)  # what the server itself has left behind
-    if (transport := getattr(process, "_transport", None)) is not None:  # a grandchild may hold the pipes open
-        transport.close()
+        os.killpg(process.pid, sign)
