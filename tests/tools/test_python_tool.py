@@ -16,9 +16,11 @@ from veriloop.core.errors import ToolError, UsageError
 from veriloop.core.excerpt import HEAD, TAIL, shortened
 from veriloop.core.messages import ToolCall
 from veriloop.core.search import ToolRun
+from veriloop.core.wire import dumps
+from veriloop.graphs.acting import LARGEST
 from veriloop.tools.conformance import check
 from veriloop.tools.python import PythonTool
-from veriloop.tools.python.reply import MOST_BYTES, read
+from veriloop.tools.python.reply import MOST, MOST_BYTES, MOST_TABLE, read
 from veriloop.tools.sandbox import UnsafeLocal
 from veriloop.tools.sandbox.bubblewrap import Bubblewrap
 from veriloop.tools.sandbox.docker import Docker
@@ -147,6 +149,37 @@ def test_pictures_files_and_tables_come_back():
 
 
 @needs_bubblewrap
+def test_a_table_of_long_texts_is_cut_to_what_a_run_keeps_and_ends_nothing():
+    made = "import pandas as pd\nx = 1\npd.DataFrame([['{}' * 500] * 50] * 200)"
+    files = "open('a.bin', 'wb').write(bytes(500_000))\n"
+    for text in ("a", "é", "\U0001f600", "\\0"):
+        table, after = ran(files + made.format(text), "x")
+        assert table.output["table"]["row_count"] == 200
+        assert 1 <= len(table.output["table"]["rows"]) < 10
+        assert len(dumps(table.output)) < LARGEST
+        assert after.output == {"text": "1"}
+
+
+@needs_bubblewrap
+def test_what_an_earlier_block_has_kept_of_the_output_still_writes():
+    assert texts("import logging; logging.basicConfig()", "logging.warning('two')")[1] == "WARNING:root:two\n"
+
+
+@needs_bubblewrap
+def test_a_session_cancelled_while_it_is_rebuilt_is_rebuilt_whole():
+    async def work() -> ToolRun:
+        session = await PythonTool().open([call("x = 1"), call("import time; time.sleep(0.7); x = 2")])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(session.act(call("x")), 0.4)
+        try:
+            return await session.act(call("x"))
+        finally:
+            await session.close()
+
+    assert asyncio.run(work()).output == {"text": "2"}
+
+
+@needs_bubblewrap
 def test_files_of_the_user_lie_in_the_work_folder():
     (run,) = ran("open('in/data.txt').read()", tool=PythonTool(files={"in/data.txt": "given"}))
     assert run.output == {"text": "'given'"}
@@ -172,6 +205,7 @@ def test_what_is_forged_on_the_channel_is_not_believed():
         b"null",
         b'{"n": "1", "text": ""}',
         b'{"n": 1, "text": 3}',
+        b'{"n": 1, "text": "", "x": [%s0]}' % (b"0," * MOST),
     ],
 )
 def test_what_is_no_reply_is_none(said: bytes):
@@ -195,11 +229,14 @@ def test_a_reply_is_taken_field_by_field():
     assert taken(artifacts=[{**one, "data": fake}])["artifacts"][0]["media_type"] == "application/octet-stream"
     assert "artifacts" not in taken(artifacts=[{**one, "data": "no base64!"}])
     large = base64.b64encode(bytes(MOST_BYTES)).decode()
-    kept = taken(artifacts=[{**one, "data": large}, {**one, "data": PNG}] * 9)["artifacts"]
+    kept = taken(artifacts=[{**one, "data": large}, {**one, "data": PNG}] * 4 + [{**one, "data": PNG}])["artifacts"]
     assert [("data" in each) for each in kept] == [True] + [False] * 7
     assert "table" not in taken(table={"columns": 3})
     table = taken(table={"columns": ["a"], "rows": [[float("inf")], [1, 2], [{}], 3], "row_count": 4})["table"]
     assert table["rows"] == [[None], ["{}"]]
+    many = taken(table={"columns": ["a"] * 50, "rows": [[10**400] * 50] * 150, "row_count": 200})["table"]
+    assert len(dumps(many)) < MOST_TABLE + 1000
+    assert "table" not in taken(table={"columns": [], "rows": [], "row_count": 10**4000})
 
 
 def test_wrong_arguments_are_told():

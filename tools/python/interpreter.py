@@ -23,6 +23,8 @@ ONLY_TREE = 0x400
 MOST_ARTIFACTS = 8
 MOST_BYTES = 512 << 10
 ROWS, COLUMNS, CELL = 200, 50, 500
+MOST_TABLE = 128 << 10
+"""Characters of a table's rows. What is sent in all fits a frame, and what a run keeps of one action."""
 TYPES = {
     "png": "image/png",
     "jpg": "image/jpeg",
@@ -47,10 +49,14 @@ class Caught:
     closed = False
 
     def __init__(self) -> None:
+        self.buffer = self
+        self.empty()
+
+    def empty(self) -> None:
+        """Forget all. One object serves all blocks: what a block has kept of it (logging does) still writes later."""
         self.head = ""
         self.tail = ""
         self.total = 0
-        self.buffer = self
 
     def write(self, text: str | bytes) -> int:
         """Take text (or bytes, as the buffer of a stream does)."""
@@ -106,6 +112,7 @@ class Interpreter:
     def __init__(self, requests: int) -> None:
         self.requests = requests
         self.process = os.getpid()
+        self.caught = Caught()
         self.main = type(sys)("__main__")
         self.main.__dict__["__builtins__"] = builtins
         self.seen = self.files()
@@ -133,7 +140,8 @@ class Interpreter:
 
     def block(self, number: int, code: str) -> bytes:
         """Run a block and put what it gave into words."""
-        caught = Caught()
+        caught = self.caught
+        caught.empty()
         sys.stdout = sys.stderr = caught  # type: ignore[assignment]
         value, ok = None, True
         try:
@@ -254,14 +262,21 @@ def _mine(trace: TracebackType | None) -> TracebackType | None:
 
 
 def tabled(value: Any) -> dict[str, Any] | None:
-    """A table of pandas as columns and rows; nothing for another value."""
+    """A table of pandas as columns and its first rows; nothing for another value."""
     pandas: Any = sys.modules.get("pandas")
     if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series)):
         return None
     table: Any = value if isinstance(value, pandas.DataFrame) else value.to_frame()
     count = len(table)
     table = table.iloc[:ROWS, :COLUMNS]
-    rows = [[cell(each) for each in row] for row in table.itertuples(index=False, name=None)]
+    rows: list[list[Any]] = []
+    room = MOST_TABLE
+    for row in table.itertuples(index=False, name=None):
+        rows.append([cell(each) for each in row])
+        room -= sum(len(str(each)) for each in rows[-1])
+        if room < 0:
+            rows.pop()
+            break
     return {"columns": [str(name)[:CELL] for name in table.columns], "rows": rows, "row_count": count}
 
 

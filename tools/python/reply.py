@@ -11,11 +11,16 @@ from typing import Any, cast
 
 from ...core.excerpt import shortened
 from ...core.messages import PICTURES
+from ...core.wire import dumps
 
 MOST_ARTIFACTS = 8
 MOST_BYTES = 512 << 10
 """Bytes of all artifacts of a block, before base64."""
 ROWS, COLUMNS, CELL = 200, 50, 500
+MOST_TABLE = 192 << 10
+"""Bytes of a table's rows, as JSON."""
+MOST = 4 << 20
+"""Bytes of a reply, several times what an honest one has: reading more would keep the host busy."""
 _MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,60}")
 _NAME = re.compile(r"(?!/)[^\x00-\x1f\x7f]{1,200}")
 
@@ -43,6 +48,8 @@ class Reply:
 
 def read(body: bytes) -> Reply | None:
     """The reply in a frame; none where it is no reply at all."""
+    if len(body) > MOST:
+        return None
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
@@ -78,7 +85,7 @@ def _artifact(said: dict[str, Any], room: int) -> dict[str, Any] | None:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name.split("/") or _sound(name) != name:
         return None
     if not isinstance(data, str):
-        return {"name": name, "media_type": "", "size": size} if type(size) is int and 0 <= size < 1 << 50 else None
+        return {"name": name, "media_type": "", "size": size} if _size(size) else None
     try:
         content = b64decode(data, validate=True)
     except (binascii.Error, ValueError):
@@ -91,6 +98,10 @@ def _artifact(said: dict[str, Any], room: int) -> dict[str, Any] | None:
         "size": len(content),
         "data": data,
     }
+
+
+def _size(said: object) -> bool:
+    return type(said) is int and 0 <= said < 1 << 50
 
 
 def _media_type(said: object, content: bytes) -> str:
@@ -106,11 +117,15 @@ def _table(said: dict[str, Any]) -> dict[str, Any] | None:
         return None
     fields = cast(dict[str, Any], table)
     columns, rows, count = fields.get("columns"), fields.get("rows"), fields.get("row_count")
-    if not isinstance(columns, list) or not isinstance(rows, list) or type(count) is not int or count < 0:
+    if not isinstance(columns, list) or not isinstance(rows, list) or not _size(count):
         return None
     names = [_sound(str(name))[:CELL] for name in cast(list[Any], columns)[:COLUMNS]]
-    kept = [_row(row, len(names)) for row in cast(list[Any], rows)[:ROWS]]
-    return {"columns": names, "rows": [row for row in kept if row is not None], "row_count": count}
+    kept: list[list[Any]] = []
+    room = MOST_TABLE
+    for row in cast(list[Any], rows)[:ROWS]:
+        if (one := _row(row, len(names))) is not None and (room := room - len(dumps(one))) >= 0:
+            kept.append(one)
+    return {"columns": names, "rows": kept, "row_count": count}
 
 
 def _row(row: object, width: int) -> list[Any] | None:

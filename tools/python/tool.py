@@ -117,12 +117,12 @@ class PythonSession:
             return ToolRun(call, error='give the argument "code": the text of a block')
         if refusal := _refusal(code):
             return ToolRun(call, error=refusal)
-        if self._inside is None:
-            await self._rebuild()
-        started = time.perf_counter()
         try:
+            if self._inside is None:
+                await self._rebuild()
+            started = time.perf_counter()
             given = await self._run(code)
-        except BaseException:  # cancelled midway, the next block must not find this one at work
+        except BaseException:  # cancelled midway, the next block must not find this one at work, or half of the state
             await self._end()
             raise
         seconds = time.perf_counter() - started
