@@ -1,6 +1,6 @@
 """What each round of a sequential method changed, for every arm of a benchmark run: right, 0→1, 1→0.
 
-    python scripts/bench/flips.py OUT
+python scripts/bench/flips.py OUT
 """
 
 from __future__ import annotations
