@@ -10,6 +10,7 @@ from ..core.errors import UsageError
 from ..core.messages import Message, Text
 from ..core.search import Attempt, Candidate
 from ..core.task import Task
+from .fences import in_words
 from .prompts import fenced, render
 
 
@@ -58,5 +59,6 @@ def show(candidate: Candidate, limit: int = 6000) -> str:
     if not candidate.tool_runs:
         return shown
     last = candidate.tool_runs[-1]
-    result = f"error: {last.error}" if last.error else str(last.output)
+    said = str(last.output) if last.call.name == "sql" else in_words(last.output)  # the embedded model knows it so
+    result = f"error: {last.error}" if last.error else said
     return f"{shown}\nWhat running it gave:\n{fenced(result, limit // 3)}"

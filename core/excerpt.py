@@ -10,9 +10,9 @@ LEFT_OUT = "\n[… {} characters left out …]\n"
 _CUT = re.compile(rf".{{{HEAD}}}\n\[… \d+ characters left out …\]\n.{{{TAIL}}}", re.DOTALL)
 
 
-def shortened(said: str) -> str:
+def shortened(said: str, head: int = HEAD, tail: int = TAIL) -> str:
     """``said`` without its middle, where it is longer than head and tail; what is cut already is left as it is."""
-    missing = len(said) - HEAD - TAIL
+    missing = len(said) - head - tail
     if missing <= 0 or _CUT.fullmatch(said):
         return said
-    return f"{said[:HEAD]}{LEFT_OUT.format(missing)}{said[-TAIL:]}"
+    return f"{said[:head]}{LEFT_OUT.format(missing)}{said[-tail:]}"

@@ -15,6 +15,7 @@ from ..agents.proposer import asks_for_beginning, executed
 from ..agents.roles import OUTPUTS, messages
 from ..core.errors import BudgetSpent, JournalMismatch, OutputError, UsageError, told
 from ..core.events import Proposed
+from ..core.excerpt import shortened
 from ..core.messages import Message, Sample, ToolCall, ToolSpec, Usage
 from ..core.protocols import Model, Session
 from ..core.search import Attempt, Candidate, Finding, Opinion, Proposal, Segment, ToolRun, Verdict
@@ -22,6 +23,9 @@ from ..models.ask import ask
 from ..models.desk import Desk
 from .acting import act, findings
 from .run import Run
+
+SHOWN = 2000
+"""Characters of a tool's output, of its head and of its tail, that a model with calls of its own is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,8 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
         if work.pieces:
             written = (*written, gave(written, done, work.steps >= CALLS))
         else:
-            turns = (*turns, Message("tool", (done.error or in_words(done.output))[:4000], "tool", (), call.id))
+            gives = shortened(done.error or in_words(done.output), SHOWN, SHOWN)
+            turns = (*turns, Message("tool", gives, "tool", (), call.id))
     if isinstance(ended, Candidate):
         run.proposed[ended.id] = ended = executed(ended, ran)
         return _go("verify", replace(work, ended=ended))

@@ -12,8 +12,6 @@ from ..core.protocols import Tool, Toolbox
 from ..core.registry import resolve
 
 KNOWN = {"python": f"{__name__}.python:PythonTool"}
-
-
 MCP = "mcp:"
 
 

@@ -76,4 +76,7 @@ def test_an_answer_is_shown_with_what_running_it_gave():
     ran = show(candidate("said", "SELECT 1", ToolRun(call, {"rows": [[1]]})))
     assert ran == "~~~\nSELECT 1\n~~~\nWhat running it gave:\n~~~\n{'rows': [[1]]}\n~~~"
     assert "~~~\nerror: no such table\n~~~" in show(candidate("said", "x", ToolRun(call, error="no such table")))
+    picture = {"text": "a plot", "artifacts": [{"name": "plot.png", "data": "iVBORw0KGgo="}]}
+    plotted = show(candidate("said", "x", ToolRun(ToolCall("python", {"code": "plot()"}), picture)))
+    assert plotted.endswith("~~~\na plot\n~~~")
     assert show(candidate('{"a": 1}', {"a": 1})) == '~~~\n{"a": 1}\n~~~'

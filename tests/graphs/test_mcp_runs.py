@@ -48,6 +48,16 @@ def test_a_servers_tools_are_called_natively_and_each_call_is_shown_and_counted(
     assert (short.stopped, short.spend.tool_runs) == ("budget: tool_runs", 1)
 
 
+def test_of_a_long_output_a_model_is_shown_the_head_and_the_tail():
+    model = Scripted([calls("long", code="1"), "Read."])
+    tool = ScriptedTool(lambda code: {"text": "first" + 9000 * "x" + "last", "artifacts": ["data"]}, "long")
+    solve(model=model, tools=[tool])
+    shown = model.requests[-1].messages[-1].text
+    assert (shown[:5], shown[-4:]) == ("first", "last")
+    assert "5009 characters left out" in shown
+    assert "data" not in shown
+
+
 def test_a_servers_tools_are_called_by_blocks():
     model = Scripted(
         ['Sum:\n```add\n{"a": 1, "b": 2}\n```\n', "and\n```shout\nhi\n```\n", "Done."],
