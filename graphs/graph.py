@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import operator
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any, TypedDict
 
@@ -15,9 +16,12 @@ from langgraph.types import Command, Send
 from ..agents.drafts import begun
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
+from ..core.protocols import Session
 from ..core.search import Attempt, Candidate, Proposal, Result
+from ..core.waiting import through
 from ..core.wire import dumps
 from ..models.desk import Desk
+from .acting import GRACE, within
 from .attempt import Work
 from .attempt import build as build_attempt
 from .run import Run, broken
@@ -118,9 +122,12 @@ async def _work(run: Run, state: One) -> Attempt | None:
         return broken(proposal, state["round"], told(error))
     finally:
         desk.leave()
-        for session in work.sessions.values():
-            with suppress(Exception):  # what has ended well is not lost to a tool that cannot be closed
-                await session.close()
+        await through(asyncio.ensure_future(_close(list(work.sessions.values()))))
+
+
+async def _close(sessions: Sequence[Session]) -> None:
+    """End all of an attempt's tools: what has ended well is not lost to one that cannot be closed."""
+    await asyncio.gather(*(within(GRACE, session.close()) for session in sessions), return_exceptions=True)
 
 
 async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:

@@ -273,3 +273,41 @@ def test_a_resumed_run_repeats_the_ids_of_its_events():
 def test_the_fake_tool_keeps_a_tools_promises():
     calls = [ToolCall("python", {"code": "x = 1"}), ToolCall("python", {"code": "x"})]
     assert [line.outcome for line in asyncio.run(check(ScriptedTool(), calls))].count("fails") == 0
+
+
+class Slow(ScriptedTool):
+    """A tool that takes its time to close."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name)
+        self.closing = asyncio.Event()
+
+    async def open(self, actions: Sequence[ToolCall] = ()) -> Any:
+        session, tool = await super().open(actions), self
+
+        class Closing:
+            act = session.act
+
+            async def close(self) -> None:
+                tool.closing.set()
+                await asyncio.sleep(0.2)
+                await session.close()
+
+        return Closing()
+
+
+def test_all_tools_are_closed_also_when_a_run_is_cancelled_while_they_close():
+    one, other = Slow("one"), Slow("other")
+    model = said("```one\n1\n```\n", "```other\n2\n```\n", "Done.")
+
+    async def work() -> None:
+        run = asyncio.create_task(
+            veriloop.asolve("What?", strategy="single", model=model, tools=[one, other], journal=False)
+        )
+        await one.closing.wait()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(work())
+    assert (one.closed, other.closed) == (1, 1)

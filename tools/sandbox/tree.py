@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from ...core.errors import ToolError
+from ...core.waiting import through
 from . import watch
 from .output import Kept, drain
 from .protocol import FRAME, LOUD, MOST_FRAME, Bounds, Ended, Why
@@ -99,24 +100,6 @@ class Tree:
 
 
 T = TypeVar("T", bound=Tree)
-R = TypeVar("R")
-
-
-async def through(work: asyncio.Future[R]) -> R:
-    """Wait for work that is short and must be done; who is cancelled meanwhile learns of it after that."""
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError as error:
-            if work.cancelled():
-                raise
-            cancelled = error
-        except Exception:
-            break
-    if cancelled is not None:
-        raise cancelled
-    return work.result()
 
 
 async def opened(starting: Coroutine[Any, Any, T]) -> T:
