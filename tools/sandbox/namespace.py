@@ -37,6 +37,8 @@ class Collected:
         self.wanted = wanted
         self.most = most
         self._reading = asyncio.ensure_future(self._read()) if fd >= 0 else None
+        if self._reading:  # closed only when the loop does not watch it any more: its number is soon another's
+            self._reading.add_done_callback(lambda _: os.close(fd))
 
     async def _read(self) -> bytes:
         data, total = bytearray(), 0
@@ -53,8 +55,6 @@ class Collected:
     def close(self) -> None:
         if self._reading:
             self._reading.cancel()
-            os.close(self.fd)
-            self._reading = None
 
 
 async def _some(fd: int) -> bytes:
