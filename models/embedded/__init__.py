@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import ModelError, UsageError
 from ...core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..capabilities import refuse
+from .kinds import SQL, TEXT, kind
 from .reading import asked_about, attempts, question
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TABLES = {"sql": ("border_info", "city", "highlow", "lake", "mountain", "river", "road", "state")}
 """The tables that a model knows, where it knows one database schema only."""
+WRITES = {
+    SQL: Capabilities(only=SQL, roles=("judge", "critic"), n=True, stop=True, seed=True, logprobs=True, prefix=True),
+    TEXT: Capabilities(only=TEXT, n=True, stop=True, seed=True, logprobs=True, prefix=True),
+}
+"""What a model can do, by its kind."""
 NUCLEUS = 0.99
 """The widest nucleus."""
 
@@ -30,19 +36,19 @@ def known() -> list[str]:
 
 class Embedded:
     """An embedded model. It writes: of a request it reads the question (the last user turn that states the task) and
-    earlier attempts that a method tells of, and writes none of them again. And it plays judge and critic: how likely is
-    it that an attempt is right?"""
+    the text to continue. One that writes SQL also reads earlier attempts that a method tells of and writes none of them
+    again; and it plays judge and critic: how likely is it that an attempt is right?
 
-    capabilities = Capabilities(
-        only="sql", roles=("judge", "critic"), n=True, stop=True, seed=True, logprobs=True, prefix=True
-    )
+    ``folder`` holds its weights; without one it is the folder of that name in this package.
+    """
 
-    def __init__(self, name: str) -> None:
-        if name not in known():
+    def __init__(self, name: str, folder: Path | None = None) -> None:
+        if folder is None and name not in known():
             raise UsageError(f"unknown embedded model {name!r}; known: {', '.join(known())}")
         self.name = f"embedded:{name}"
         self.tables = TABLES.get(name, ())
-        self._folder = HERE / name
+        self._folder = folder or HERE / name
+        self.capabilities = WRITES[kind(self._folder)]
         self._engine: Engine | None = None
         self._loading = threading.Lock()
 
@@ -59,7 +65,7 @@ class Embedded:
     async def _write(self, loaded: Engine, request: Request) -> Reply:
         from .engine import Job
 
-        told = attempts(request.messages)
+        told = attempts(request.messages) if self.capabilities.only == SQL else ()
         jobs = [
             Job(
                 prompt=question(request.messages),
@@ -75,7 +81,7 @@ class Embedded:
             for seed in request.seeds
         ]
         texts = await loaded.generate(jobs)
-        samples = tuple(Sample(t.text, logprob=t.logprob, finish=t.finish) for t in texts)
+        samples = tuple(Sample(t.text, logprob=t.logprob, finish=t.finish, stopped=t.stopped) for t in texts)
         return Reply(samples, Usage(texts[0].prompt_tokens, sum(t.completion_tokens for t in texts)))
 
     async def _judge(self, loaded: Engine, request: Request) -> Reply:

@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
 from .exclusion import FLOORS, Excluded, Probabilities, above, probabilities
 from .judging import JudgeNetwork
+from .kinds import TEXT, kind
+from .plain import Plain
 from .reading import Attempt
 from .threads import one_thread
-from .vocabulary import Opening, Transcript, Vocabulary
+from .vocabulary import Opening, Transcript, Vocabulary, Words
 
 REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One sample to write: the question, the exact SQL to continue, the earlier attempts that the prompt tells of, the
+    """One sample to write: the question, the exact text to continue, the earlier attempts that the prompt tells of, the
     SQL that is not to be written again, and how to sample. With ``judged`` it is not to write, but to say whether that
     attempt is right.
 
@@ -47,10 +49,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One sample: the SQL after the prefix, and the model's own log-probabilities (at temperature 1).
+    """One sample: the text after the prefix, and the model's own log-probabilities (at temperature 1).
 
     The pieces in `tokens` join to `text`; where the model ended by itself, the last piece is the empty text of
-    its end token.
+    its end token. `stopped` is the stop text that ended it, empty where none did.
     """
 
     text: str
@@ -60,6 +62,7 @@ class Text:
     prompt_tokens: int
     completion_tokens: int
     finish: Literal["stop", "length"]
+    stopped: str = ""
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ class _Row:
     logprobs: list[float] = field(default_factory=list[float])
     finish: Literal["stop", "length", ""] = ""
 
-    def take(self, logits: Floats, vocabulary: Vocabulary) -> int:
+    def take(self, logits: Floats, vocabulary: Words) -> int:
         """Draws the next token and writes it down."""
         opening = self.transcript.opening
         mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
@@ -107,6 +110,7 @@ class _Row:
             len(self.transcript.opening.ids),
             len(self.logprobs),
             self.finish or "length",
+            self.transcript.stopped,
         )
 
 
@@ -162,7 +166,7 @@ def sample(odds: Probabilities, temperature: float, top_p: float, random: np.ran
 class Engine:
     """An embedded model that many tasks, of one event loop or of several in turn, can use at once."""
 
-    def __init__(self, decoder: Decoder, vocabulary: Vocabulary, network: JudgeNetwork | None = None) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Words, network: JudgeNetwork | None = None) -> None:
         self.decoder = decoder
         self.vocabulary = vocabulary
         self.network = network
@@ -179,7 +183,10 @@ class Engine:
     def load(cls, folder: Path | str) -> Engine:
         """Reads the weights and the tokenizer of a folder, and the judge in it if there is one."""
         folder = Path(folder)
-        decoder, vocabulary = Decoder.load(folder), Vocabulary.load(folder)
+        decoder = Decoder.load(folder)
+        if kind(folder) == TEXT:
+            return cls(decoder, Plain.load(folder))
+        vocabulary = Vocabulary.load(folder)
         judge = folder / "judge"
         return cls(decoder, vocabulary, JudgeNetwork.load(judge, decoder, vocabulary) if judge.is_dir() else None)
 

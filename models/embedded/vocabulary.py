@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,29 @@ class Opening:
     slots: dict[str, int]
     kept: tuple[int, ...] = ()
     pending: str = ""
+
+
+class Words(Protocol):
+    """What the engine needs of a vocabulary, whatever its model writes."""
+
+    @property
+    def end(self) -> int: ...
+
+    def opening(self, prompt: str, prefix: str, attempts: Sequence[Attempt] = ()) -> Opening:
+        """The ids of what is asked and of the text to continue."""
+        ...
+
+    def allowed(self, pending: str, slots: dict[str, int]) -> NDArray[np.bool_]:
+        """The tokens whose text begins with a text; all that can be written, if it is empty."""
+        ...
+
+    def write(self, text: str, slots: dict[str, int], /) -> list[int]:
+        """The ids of a text."""
+        ...
+
+    def written(self, ids: list[int], slots: dict[str, int]) -> str:
+        """The text of ids; the last character may be a part of one, and is then a replacement character."""
+        ...
 
 
 class Vocabulary:
@@ -133,6 +157,10 @@ class Vocabulary:
         filled = {slot: b" " + word.encode() for word, slot in slots.items()}
         return b"".join(filled.get(index, self.bytes[index]) for index in ids).decode(errors="replace")
 
+    def written(self, ids: list[int], slots: dict[str, int]) -> str:
+        """The SQL of ids."""
+        return restore(self.text(ids, slots))[1:]
+
     def judged(self, prompt: str, attempt: Attempt) -> tuple[list[int], list[int], list[int], NDArray[np.bool_]]:
         """The ids of a question, of an attempt's SQL, and of its marks and what asks for a verdict; and which tokens
         no SQL can have."""
@@ -186,32 +214,34 @@ class Vocabulary:
 
 @dataclass(slots=True)
 class Transcript:
-    """The SQL that a row has written so far, after its prefix."""
+    """The text that a row has written so far, after its prefix; ``stopped`` is the stop text that ended it."""
 
-    vocabulary: Vocabulary
+    vocabulary: Words
     opening: Opening
     prefix: str
     ids: list[int] = field(default_factory=list[int])
     pieces: list[str] = field(default_factory=list[str])
     text: str = ""
+    stopped: str = ""
 
     def add(self, token: int) -> None:
         """Takes in one token."""
         self.ids.append(token)
-        written = self.vocabulary.text([*self.opening.kept, *self.ids], self.opening.slots)
+        written = self.vocabulary.written([*self.opening.kept, *self.ids], self.opening.slots)
         if written.endswith("\ufffd"):
             self.pieces.append("")
             return
-        text = restore(written)[1:][len(self.prefix) :]
+        text = written[len(self.prefix) :]
         self.pieces.append(text[len(self.text) :])
         self.text = text
 
     def cut(self, stops: tuple[str, ...]) -> bool:
         """Ends the text before the first stop string in it, if there is one."""
-        found = [at for stop in stops if stop and (at := self.text.find(stop)) >= 0]
+        found = [(at, stop) for stop in stops if stop and (at := self.text.find(stop)) >= 0]
         if not found:
             return False
-        self.text = self.text[: min(found)]
+        at, self.stopped = min(found)
+        self.text = self.text[:at]
         room = len(self.text)
         for index, piece in enumerate(self.pieces):
             self.pieces[index] = piece[:room]
