@@ -30,8 +30,8 @@ bench-sql: .venv/base  ## Measure embedded:sql on the questions in DATA/text2sql
 
 bench-methods: .venv/bench  ## Compare the methods offline, with embedded:sql on questions of ours (10 minutes).
 	$(BIN)/python scripts/embedded_sql/devset.py out/questions
-	$(BIN)/veriloop bench text2sql --data out/questions --tune 0.2 --temperatures 0,0.3,0.7,1.0,1.3 \
-	  --strategies single,best_of_n,self_refine,iad:rounds=8:width=1:stop_at=0.8 --verify sql+judge,oracle \
+	$(BIN)/veriloop bench text2sql --data out/questions --tune 0.2 --temperatures 0,0.3,1.0 \
+	  --strategies single,best_of_n,self_refine,iad:rounds=8:width=1:stop_at=0.8 --verify judge:sql,oracle \
 	  --ablate feedback=none,shuffled --proposals 8 --seeds 2 --model embedded:sql --out out/methods
 
 train-embedded: .venv/dev  ## Train embedded:sql anew (under two hours on two cores).
