@@ -1,0 +1,202 @@
+"""Trains the embedded model of word problems on fresh examples of the grammar.
+
+    OMP_NUM_THREADS=1 python scripts/embedded_math/learn.py --steps 12000 --seed 1 --out DIR
+
+What it shares with the SQL model's training comes from there. Only what the model is to write itself is learned: no
+hint, nothing that running code gave, no wrong value. Held-out templates choose the checkpoint, never a benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from texts import Example, examples
+from train import build, evaluate, forward, optimizers_of, rate, save
+
+from veriloop.models.embedded.plain import PIECES, SPECIALS, Plain
+
+ROOM = 1024
+"""Tokens of a problem and its text, all rounds of hints included."""
+Row = tuple[list[int], list[bool]]
+
+
+def train_tokenizer(seed: int, size: int) -> Any:
+    """A byte-level BPE over problems and texts: no piece crosses words, and each digit stands alone."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        special_tokens=list(SPECIALS),
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    drawn = islice(examples(seed + 1_000_003), 20_000)
+    tokenizer.train_from_iterator((text for each in drawn for text in (each.problem.question, each.text)), trainer)
+    return tokenizer
+
+
+class Encoder:
+    """Turns examples into token ids, each with whether it is learned: `<q> problem <s> text </s>`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.plain = Plain(tokenizer)
+
+    def __call__(self, example: Example, after: bool = False) -> Row:
+        """The row of an example; ``after``: only what comes after the first hint or doubt that was put in is learned.
+
+        The text is tokenised as a whole, as the engine does when it continues one.
+        """
+        marks: list[bool] = []
+        put_in = not after
+        for piece in example.pieces:
+            put_in = put_in or (not piece.learned and "Wait," in piece.text)
+            marks += [piece.learned and put_in] * len(piece.text)
+        opening = self.plain.ask(example.problem.question)
+        encoded = self.plain.tokenizer.encode(example.text)
+        learned = [marks[begin] for begin, _ in encoded.offsets]
+        return [*opening, *encoded.ids, self.plain.end], [*[False] * len(opening), *learned, True]
+
+
+def batches(encoder: Encoder, seed: int, tokens: int, limit: int) -> Iterator[tuple[Any, Any]]:
+    """Endless batches of rows of like length, of about so many ``tokens`` each."""
+    source, rng = examples(seed), Random(seed)
+    while True:
+        rows = [row for row in map(encoder, islice(source, 2000)) if len(row[0]) <= limit]
+        rows.sort(key=lambda row: len(row[0]))
+        groups: list[list[Row]] = [[]]
+        for row in rows:
+            if groups[-1] and (len(groups[-1]) + 1) * len(row[0]) > tokens:
+                groups.append([])
+            groups[-1].append(row)
+        rng.shuffle(groups)
+        yield from map(tensors, groups)
+
+
+def tensors(rows: Sequence[Row]) -> tuple[Any, Any]:
+    """Rows as ids and targets, -100 where there is nothing to learn."""
+    import torch
+
+    width = max(len(ids) for ids, _ in rows)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
+    targets = torch.full((len(rows), width), -100)
+    for at, (row, learned) in enumerate(rows):
+        ids[at, : len(row)] = torch.tensor(row)
+        shown = torch.tensor(row[1:])
+        targets[at, : len(row) - 1] = shown.where(torch.tensor(learned[1:]), torch.tensor(-100))
+    return ids, targets
+
+
+def held_set(encoder: Encoder, arguments: argparse.Namespace, kind: str) -> list[tuple[Any, Any]]:
+    """Batches of held-out templates: texts of a kind, of which only what follows the first hint or doubt counts."""
+    drawn = islice(examples(arguments.seed + 77_777, True, (kind,)), 256)
+    rows = [encoder(each, after=kind != "plain") for each in drawn]
+    rows = sorted((row for row in rows if len(row[0]) <= arguments.limit), key=lambda row: len(row[0]))
+    groups = (tensors(rows[at : at + 32]) for at in range(0, len(rows), 32))
+    return [(ids.to(arguments.device), targets.to(arguments.device)) for ids, targets in groups]
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """The whole recipe."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    torch.manual_seed(arguments.seed)
+    torch.set_num_threads(arguments.threads)
+    began = time.time()
+    tokenizer = train_tokenizer(arguments.seed, arguments.vocabulary)
+    encoder = Encoder(tokenizer)
+    model, config = build(arguments, tokenizer.get_vocab_size())
+    config |= {"kind": "text", "max_position_embeddings": ROOM}
+    model.to(arguments.device)
+    optimizers = optimizers_of(model, arguments)
+    data = {kind: held_set(encoder, arguments, kind) for kind in ("plain", "hint", "wait")}
+    log: dict[str, Any] = {
+        "arguments": {name: value for name, value in vars(arguments).items() if name != "out"},
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "tokenizer_seconds": round(time.time() - began, 1),
+        "checks": [],
+    }
+    stream = batches(encoder, arguments.seed, arguments.tokens, arguments.limit)
+    best, running = math.inf, 0.0
+    for step in range(1, arguments.steps + 1):
+        ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step - 1, arguments.steps, group["top"])
+        with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
+            logits, wanted = forward(model, ids, targets)
+            loss = cross_entropy(logits.float(), wanted)
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        running += float(loss.detach())
+        if step % arguments.every == 0 or step == arguments.steps:
+            entry = checked(model, data, step, began, running / arguments.every)
+            running = 0.0
+            log["checks"].append(entry)
+            print(json.dumps(entry), flush=True)
+            total = sum(entry[f"{kind} loss"] for kind in data)
+            if total < best:
+                best = total
+                log |= {"chosen_step": step, "seconds": entry["seconds"]}
+                save(model, tokenizer, config, log, arguments.out)
+    log["total_seconds"] = round(time.time() - began, 1)
+    (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+
+
+def checked(model: Any, data: dict[str, Any], step: int, began: float, loss: float) -> dict[str, Any]:
+    """How the model does on the held-out texts of each kind; exact: every token is the most probable one."""
+    entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": round(loss, 4)}
+    for kind, rows in data.items():
+        entry[f"{kind} loss"], entry[f"{kind} exact"] = (round(x, 4) for x in evaluate(model, rows))
+    return entry
+
+
+def main() -> None:
+    """Reads the arguments and trains."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "math")
+    parser.add_argument("--tokens", type=int, default=6144, help="tokens of a batch")
+    parser.add_argument("--limit", type=int, default=640, help="longer texts are left out")
+    parser.add_argument("--hidden", type=int, default=160)
+    parser.add_argument("--inner", type=int, default=448)
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--heads", type=int, default=5)
+    parser.add_argument("--vocabulary", type=int, default=1100)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument(
+        "--muon", type=float, default=4e-3, help="the rate of Muon for the matrices of the layers; 0: AdamW"
+    )
+    parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bf16", action="store_true")
+    train(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
