@@ -1,6 +1,10 @@
 """Trains the embedded model of word problems on fresh examples of the grammar.
 
     OMP_NUM_THREADS=1 python scripts/embedded_math/learn.py --steps 12000 --seed 1 --out DIR
+    OMP_NUM_THREADS=1 python scripts/embedded_math/learn.py --begin DIR --texts FILE --steps 500 --out DIR2
+
+With `--begin` it goes on from trained weights, and with `--texts` a share of the rows is of a file of JSON lines:
+{"question": …, "pieces": [[text, learned], …]}, such as what Hint-RFT keeps.
 
 What it shares with the SQL model's training comes from there. Only what the model is to write itself is learned: no
 hint, nothing that running code gave, no wrong value. Held-out templates choose the checkpoint, never a benchmark.
@@ -60,26 +64,32 @@ class Encoder:
         self.plain = Plain(tokenizer)
 
     def __call__(self, example: Example, after: bool = False) -> Row:
-        """The row of an example; ``after``: only what comes after the first hint or doubt that was put in is learned.
-
-        The text is tokenised as a whole, as the engine does when it continues one.
-        """
-        marks: list[bool] = []
+        """The row of an example; ``after``: only what comes after the first hint or doubt put in is learned."""
+        pieces: list[tuple[str, bool]] = []
         put_in = not after
         for piece in example.pieces:
             put_in = put_in or (not piece.learned and "Wait," in piece.text)
-            marks += [piece.learned and put_in] * len(piece.text)
-        opening = self.plain.ask(example.problem.question)
-        encoded = self.plain.tokenizer.encode(example.text)
+            pieces.append((piece.text, piece.learned and put_in))
+        return self.row(example.problem.question, pieces)
+
+    def row(self, question: str, pieces: Sequence[tuple[str, bool]]) -> Row:
+        """The row of a text in pieces, each with whether it is learned. It is tokenised as a whole, as the engine does
+        when it continues one."""
+        marks = [learned for text, learned in pieces for _ in text]
+        opening = self.plain.ask(question)
+        encoded = self.plain.tokenizer.encode("".join(text for text, _ in pieces))
         learned = [marks[begin] for begin, _ in encoded.offsets]
         return [*opening, *encoded.ids, self.plain.end], [*[False] * len(opening), *learned, True]
 
 
-def batches(encoder: Encoder, seed: int, tokens: int, limit: int) -> Iterator[tuple[Any, Any]]:
-    """Endless batches of rows of like length, of about so many ``tokens`` each."""
-    source, rng = examples(seed), Random(seed)
+def batches(encoder: Encoder, arguments: argparse.Namespace) -> Iterator[tuple[Any, Any]]:
+    """Endless batches of rows of like length, of about so many tokens each."""
+    source, rng, tokens = examples(arguments.seed), Random(arguments.seed), arguments.tokens
+    given = read(encoder, arguments.texts) if arguments.texts else []
     while True:
-        rows = [row for row in map(encoder, islice(source, 2000)) if len(row[0]) <= limit]
+        fresh = islice(source, round(2000 * (1 - arguments.share)) if given else 2000)
+        rows = [*map(encoder, fresh), *(rng.choices(given, k=round(2000 * arguments.share)) if given else ())]
+        rows = [row for row in rows if len(row[0]) <= arguments.limit]
         rows.sort(key=lambda row: len(row[0]))
         groups: list[list[Row]] = [[]]
         for row in rows:
@@ -88,6 +98,12 @@ def batches(encoder: Encoder, seed: int, tokens: int, limit: int) -> Iterator[tu
             groups[-1].append(row)
         rng.shuffle(groups)
         yield from map(tensors, groups)
+
+
+def read(encoder: Encoder, path: Path) -> list[Row]:
+    """The rows of a file of texts."""
+    lines = map(json.loads, path.read_text("utf-8").splitlines())
+    return [encoder.row(line["question"], line["pieces"]) for line in lines]
 
 
 def tensors(rows: Sequence[Row]) -> tuple[Any, Any]:
@@ -113,6 +129,33 @@ def held_set(encoder: Encoder, arguments: argparse.Namespace, kind: str) -> list
     return [(ids.to(arguments.device), targets.to(arguments.device)) for ids, targets in groups]
 
 
+def fresh(arguments: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
+    """A tokenizer, a model that knows nothing, and its configuration."""
+    tokenizer = train_tokenizer(arguments.seed, arguments.vocabulary)
+    model, config = build(arguments, tokenizer.get_vocab_size())
+    return tokenizer, model, {**config, "kind": "text", "max_position_embeddings": ROOM}
+
+
+def gone_on(arguments: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
+    """The tokenizer, the model and the configuration of a folder."""
+    import torch
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    folder: Path = arguments.begin
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    for name, key in (("hidden", "hidden_size"), ("inner", "intermediate_size"), ("layers", "num_hidden_layers")):
+        setattr(arguments, name, config[key])
+    arguments.heads = config["num_attention_heads"]
+    model, _ = build(arguments, config["vocab_size"])
+    weights = {name: torch.from_numpy(each).float() for name, each in load_file(folder / "model.safetensors").items()}
+    missing = model.load_state_dict(weights, strict=False)
+    assert not missing.unexpected_keys
+    assert set(missing.missing_keys) <= {"lm_head.weight"}
+    model.tie_weights()
+    return Tokenizer.from_file(str(folder / "tokenizer.json")), model, config
+
+
 def train(arguments: argparse.Namespace) -> None:
     """The whole recipe."""
     import torch
@@ -121,22 +164,20 @@ def train(arguments: argparse.Namespace) -> None:
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
     began = time.time()
-    tokenizer = train_tokenizer(arguments.seed, arguments.vocabulary)
+    tokenizer, model, config = gone_on(arguments) if arguments.begin else fresh(arguments)
     encoder = Encoder(tokenizer)
-    model, config = build(arguments, tokenizer.get_vocab_size())
-    config |= {"kind": "text", "max_position_embeddings": ROOM}
     model.to(arguments.device)
     optimizers = optimizers_of(model, arguments)
     data = {kind: held_set(encoder, arguments, kind) for kind in ("plain", "hint", "wait")}
     log: dict[str, Any] = {
-        "arguments": {name: value for name, value in vars(arguments).items() if name != "out"},
+        "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
         "parameters": sum(p.numel() for p in model.parameters()),
         "machine": platform.processor() or platform.machine(),
         "torch": torch.__version__,
         "tokenizer_seconds": round(time.time() - began, 1),
         "checks": [],
     }
-    stream = batches(encoder, arguments.seed, arguments.tokens, arguments.limit)
+    stream = batches(encoder, arguments)
     best, running = math.inf, 0.0
     for step in range(1, arguments.steps + 1):
         ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
@@ -180,6 +221,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "math")
+    parser.add_argument("--begin", type=Path, help="the folder of the weights to go on from")
+    parser.add_argument("--texts", type=Path, help="a file of texts to learn from")
+    parser.add_argument("--share", type=float, default=0.5, help="of rows that are of this file")
     parser.add_argument("--tokens", type=int, default=6144, help="tokens of a batch")
     parser.add_argument("--limit", type=int, default=640, help="longer texts are left out")
     parser.add_argument("--hidden", type=int, default=160)
