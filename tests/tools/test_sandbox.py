@@ -95,6 +95,18 @@ def ordinary() -> str:
 
 
 @needs_bubblewrap
+@needs_bubblewrap
+def test_python_may_lie_in_the_hosts_tmp():
+    """A checkout there is nothing unusual; the sandbox has a /tmp of its own."""
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    code = f"import site; [site.addsitedir(p) for p in {packages!r}]\nimport veriloop.tools.sandbox.bubblewrap as it"
+    with TemporaryDirectory(dir="/tmp") as folder:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        asked = [f"{folder}/bin/python", "-c", f"{code}\nprint(site.PREFIXES[0], it.Bubblewrap().trouble() or 'holds')"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [os.path.realpath(folder), "holds"]
+
+
 @pytest.mark.skipif(not ordinary(), reason="optional: no Python 3.11 that an ordinary user can run")
 def test_bubblewrap_holds_for_an_ordinary_user():
     code = "import os; print(os.getuid(), 'NoNewPrivs:\\t1' in open('/proc/self/status').read())"

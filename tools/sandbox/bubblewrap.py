@@ -17,7 +17,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from ...core.errors import ToolError
@@ -164,17 +164,25 @@ class Bubblewrap:
         walls += ["--symlink", "/proc/self/fd", "/dev/fd", "--symlink", f"{TEMP}/.shm", "/dev/shm"]
         for path in SYSTEM:
             walls += ["--ro-bind-try", path, path]
-        for path in folders():
-            for parent in reversed(Path(path).parents[:-1]):
-                walls += ["--dir", str(parent)]
-            walls += ["--ro-bind", path, path]
         return walls
 
 
+@cache
+def _python() -> list[str]:
+    """The interpreter's folders, to be read."""
+    bound: list[str] = []
+    for path in folders():
+        for parent in reversed(Path(path).parents[:-1]):
+            bound += ["--dir", str(parent)]
+        bound += ["--ro-bind", path, path]
+    return bound
+
+
 def _room(bounds: Bounds) -> list[str]:
-    """The one place that can be written to."""
+    """The one place that can be written to, and above it the interpreter, which may lie in the host's /tmp."""
     room = ["--perms", "1777", "--size", str(bounds.disk_bytes), "--tmpfs", TEMP]
-    return [*room, "--perms", "1777", "--dir", f"{TEMP}/.shm", "--perms", "0777", "--dir", WORK]
+    room += ["--perms", "1777", "--dir", f"{TEMP}/.shm", "--perms", "0777", "--dir", WORK]
+    return [*room, *_python()]
 
 
 def _limits(bounds: Bounds) -> list[str]:
