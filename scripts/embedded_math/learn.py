@@ -74,11 +74,11 @@ class Encoder:
 
     def row(self, question: str, pieces: Sequence[tuple[str, bool]]) -> Row:
         """The row of a text in pieces, each with whether it is learned. It is tokenised as a whole, as the engine does
-        when it continues one."""
+        when it continues one; a token is learned where all of it is."""
         marks = [learned for text, learned in pieces for _ in text]
         opening = self.plain.ask(question)
         encoded = self.plain.tokenizer.encode("".join(text for text, _ in pieces))
-        learned = [marks[begin] for begin, _ in encoded.offsets]
+        learned = [all(marks[begin:end]) for begin, end in encoded.offsets]
         return [*opening, *encoded.ids, self.plain.end], [*[False] * len(opening), *learned, True]
 
 

@@ -36,6 +36,9 @@ WRONG = 0.5
 """The share of texts before a hint or a doubt in which a value is wrong."""
 DOUBT = 0.15
 """The share of texts in which the model doubts by itself."""
+ONWARD = 0.7
+"""How often code after a hint in the middle goes on from there ("let me compute this" means what is under way), instead
+of doing all of it."""
 AGAIN = (
     "let me check that again.", "let me go over this once more.", "is that right?", "I should check this.",
     "let me recompute it.", "let me see.",
@@ -185,8 +188,8 @@ class Writing:
         self.conclude(self.known[-1])
 
     def early(self) -> None:
-        """A hint or a doubt that was put in before the end: what is left to do is done from there, in code or in the
-        head; where nothing is left, all of it once more."""
+        """A hint or a doubt that was put in before the end. Code mostly goes on from there, with the values as they
+        are; where nothing is left to do, and in the head, it is all of it once more."""
         steps, rng = self.problem.steps, self.rng
         until = rng.randint(0 if rng.random() < 0.2 else 1, len(steps))
         self.solve(rng.random() < WRONG, until=until)
@@ -203,7 +206,7 @@ class Writing:
             self.conclude(self.known[-1])
             return
         self.add(f"{start} {wording(rng.choice((WHOLE, WHOLE, CHECK, EACH, OTHER)), rng)}\n", False)
-        whole = until in (0, len(steps))
+        whole = until in (0, len(steps)) or rng.random() >= ONWARD
         self.conclude(self.block(self.problem.code if whole else in_code(steps, self.known, until)))
 
 

@@ -20,7 +20,7 @@ import pytest
 from veriloop.agents.drafts import gave
 from veriloop.agents.fences import blocks
 from veriloop.agents.insertion import lead
-from veriloop.apps.bench.answers import Gsm8k
+from veriloop.apps.bench.answers import GSM8K, Gsm8k
 from veriloop.core.messages import ToolCall
 from veriloop.core.search import Segment, ToolRun
 from veriloop.tools.hints import hints
@@ -187,6 +187,31 @@ def test_hints_and_output_are_never_learned_and_stand_as_they_do_in_a_run(drawn:
         assert said.endswith("\n")
         words = said.removeprefix("\n\n").removeprefix("Wait, ")
         assert said in (lead(words, "before_stop", "x"), lead(words, "before_stop", ""), words)
+
+
+def test_rows_learn_what_the_model_writes_and_read_what_a_run_would_give_it(drawn: list[Any]):
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        learn = import_module("learn")
+    finally:
+        sys.path[:] = [each for each in sys.path if "embedded_" not in each]
+    encoder = learn.Encoder(learn.train_tokenizer(1, 900))
+    plain = encoder.plain
+    for example in drawn[:300]:
+        ids, learned = encoder(example)
+        text, begin = example.text, len(plain.ask(example.problem.question))
+        assert plain.written(ids) == example.problem.question + text
+        marks = [piece.learned for piece in example.pieces for _ in piece.text]
+        mine = "".join(char for char, mark in zip(text, marks, strict=True) if mark)
+        taught = plain.written([each for each, mark in zip(ids, learned, strict=True) if mark])
+        assert taught.replace(" ", "") == mine.replace(" ", "")
+        assert not any(learned[:begin])
+        assert (ids[-1], learned[-1]) == (plain.end, True)
+        cuts = [at for at in range(1, len(text)) if marks[at] and not marks[at - 1] and text[at - 1] == "\n"]
+        for cut in cuts:
+            asked = GSM8K.format(question=example.problem.question)
+            opening = plain.opening(asked, text[:cut])
+            assert (opening.pending, list(opening.ids)) == ("", ids[: len(opening.ids)])
 
 
 def test_no_sentence_of_the_library_is_trained_on(grammar: SimpleNamespace):

@@ -1,0 +1,62 @@
+"""Trains embedded:math from nothing, on one core, and looks at what hints do to it.
+
+    python scripts/embedded_math/recipe.py --work DIR
+
+1. The model learns from the grammar (about four hours on a busy core).
+2. Held-out problems to measure with, and problems of the trained templates to collect trajectories on.
+3. A quick look at each kind of hint on other held-out problems.
+
+Each step leaves its files in DIR, and a step that is done is not done again. The weights go into the package
+with `--install`, once they are to be shipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parents[1] / "models" / "embedded" / "math"
+
+
+def run(work: Path, name: str, script: str, *arguments: object) -> None:
+    """Runs a script of this folder on one core, unless it did its work before; NAME.log is what it said."""
+    done = work / f"{name}.done"
+    if done.exists():
+        print(f"{name} is done", flush=True)
+        return
+    with (work / f"{name}.log").open("w", encoding="utf-8") as log:
+        print(f"{script} makes {name}; see {log.name}", flush=True)
+        command = [sys.executable, str(HERE / script), *map(str, arguments)]
+        subprocess.run(command, stdout=log, stderr=log, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done.touch()
+
+
+def make(work: Path, steps: int, seed: int) -> None:
+    """All steps."""
+    work.mkdir(parents=True, exist_ok=True)
+    run(work, "math", "learn.py", "--steps", steps, "--seed", seed, "--out", work / "math")
+    run(work, "held_out", "problems.py", work / "held_out", "--number", 500, "--seed", 900)
+    run(work, "pool", "problems.py", work / "pool", "--number", 3000, "--seed", 901, "--trained")
+    run(work, "look", "measure.py", "--weights", work / "math", "--number", 200)
+
+
+def main() -> None:
+    """Reads the arguments and makes all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--install", action="store_true", help="put the weights into the package")
+    arguments = parser.parse_args()
+    make(arguments.work, arguments.steps, arguments.seed)
+    if arguments.install:
+        shutil.copytree(arguments.work / "math", PACKAGE, dirs_exist_ok=True)
+
+
+if __name__ == "__main__":
+    main()
