@@ -53,10 +53,11 @@ class Connection:
         self._closing.set()
         if not self._ready.done():
             self._task.cancel()
-        await asyncio.wait({self._task}, timeout=GRACE)
-        if not self._task.done():
-            self._task.cancel()
+        try:
             await asyncio.wait({self._task}, timeout=GRACE)
+        finally:  # whoever is cancelled here does not wait for a server that ends slowly: it is killed at once
+            self._task.cancel()
+        await asyncio.wait({self._task}, timeout=GRACE)
         with suppress(BaseException):
             self._ready.exception()
 
