@@ -12,7 +12,6 @@ import secrets
 import shlex
 import shutil
 import subprocess
-import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -22,10 +21,11 @@ from pathlib import Path
 
 from ...core.errors import ToolError
 from . import inside, seccomp
+from .backend import Backend
 from .namespace import START_SECONDS, Collected, Namespace
 from .paths import ENVIRONMENT, TEMP, WORK, folders, named
-from .protocol import DEFAULT, NOTHING, PYTHON, Bounds, Ended
-from .tree import SPLIT, Talk, complete, opened, spawn
+from .protocol import DEFAULT, PYTHON, Bounds
+from .tree import SPLIT, spawn
 
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/fonts")
@@ -35,6 +35,7 @@ PROGRAM = "/sandbox.py"
 GATE = "printf '\\000' >&2; read -r _ || exit 125"
 """Begins what runs inside: it says that it is there and waits for a line. bwrap asks to die with its parent only some
 milliseconds after it started; one whose parent was killed by then would live on, but never gets this line."""
+PLAIN = 'exec "$@"'
 FD = "FD"
 FACTS = """
 import os
@@ -51,33 +52,11 @@ print(*seen or ["apart"], sep=", ")
 
 
 @dataclass(frozen=True)
-class Bubblewrap:
+class Bubblewrap(Backend):
     """Runs commands under the ``bwrap`` at ``program``. See ``Sandbox``."""
 
     program: str = "bwrap"
     name: str = "bubblewrap"
-
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        files: Mapping[str, bytes | str] = NOTHING,
-        stdin: bytes = b"",
-        bounds: Bounds = DEFAULT,
-        wanted: Sequence[str] = (),
-    ) -> Ended:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(self._launch(command, files, bounds, wanted))
-        return await complete(tree, stdin, bounds, started)
-
-    async def start(
-        self, command: Sequence[str], *, files: Mapping[str, bytes | str] = NOTHING, bounds: Bounds = DEFAULT
-    ) -> Talk:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(self._launch(command, files, bounds, script=f"{GATE}; {SPLIT}"))
-        return Talk(tree, bounds, started)
 
     def trouble(self) -> str:
         """Why it cannot work on this machine, in a line; empty when a command runs and finds nothing of the host.
@@ -103,14 +82,15 @@ class Bubblewrap:
             return f"bubblewrap does not hold here: {said or f'it ended with status {done.returncode}'}"
         return ""
 
-    async def _launch(
+    async def launch(
         self,
         command: Sequence[str],
         files: Mapping[str, bytes | str],
         bounds: Bounds,
         wanted: Sequence[str] = (),
-        script: str = f'{GATE}; exec "$@"',
+        control: bool = False,
     ) -> Namespace:
+        """See ``Backend``."""
         given = _given(files)
         with ExitStack() as theirs, ExitStack() as ours:
             told, tell = _pipe(ours, theirs)
@@ -126,7 +106,17 @@ class Bubblewrap:
             if wanted:
                 arguments += ["--ro-bind", inside.__file__, PROGRAM]
                 command = _then_collect(command, collect, wanted, bounds)
-            arguments += ["--remount-ro", "/", "--chdir", WORK, "--", "/bin/sh", "-c", script, "sh"]
+            arguments += [
+                "--remount-ro",
+                "/",
+                "--chdir",
+                WORK,
+                "--",
+                "/bin/sh",
+                "-c",
+                f"{GATE}; {SPLIT if control else PLAIN}",
+                "sh",
+            ]
             arguments += [*_limits(bounds), *command]
 
             def made(process: Process, exited: asyncio.Event) -> Namespace:

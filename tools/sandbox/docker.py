@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,11 +17,12 @@ from pathlib import Path
 
 from ...core.errors import ToolError
 from . import inside
+from .backend import Backend
 from .local import limits
 from .output import Kept, Split, returned
 from .paths import ENVIRONMENT, TEMP, WORK, named
-from .protocol import DEFAULT, FRAME, NOTHING, PYTHON, Bounds, Ended
-from .tree import TREE_MEMORY, Talk, Tree, complete, opened, spawn
+from .protocol import FRAME, PYTHON, Bounds
+from .tree import TREE_MEMORY, Tree, spawn
 
 IMAGE = "python:3.12-slim"
 START_SECONDS = 60.0
@@ -32,7 +32,7 @@ GRACE = 2
 
 
 @dataclass(frozen=True)
-class Docker:
+class Docker(Backend):
     """Runs commands in containers of ``image``, which must be there already: nothing is pulled. See ``Sandbox``.
 
     ``folder`` is the work folder in the container. ``PYTHON`` stands for the image's ``python3``.
@@ -42,28 +42,6 @@ class Docker:
     program: str = "docker"
     folder: str = WORK
     name: str = "docker"
-
-    async def run(
-        self,
-        command: Sequence[str],
-        *,
-        files: Mapping[str, bytes | str] = NOTHING,
-        stdin: bytes = b"",
-        bounds: Bounds = DEFAULT,
-        wanted: Sequence[str] = (),
-    ) -> Ended:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(self._launch(command, files, bounds, wanted))
-        return await complete(tree, stdin, bounds, started)
-
-    async def start(
-        self, command: Sequence[str], *, files: Mapping[str, bytes | str] = NOTHING, bounds: Bounds = DEFAULT
-    ) -> Talk:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(self._launch(command, files, bounds, control=True))
-        return Talk(tree, bounds, started)
 
     def trouble(self) -> str:
         """Why it cannot work on this machine, in a line; empty when a daemon answers and has the image."""
@@ -99,7 +77,7 @@ class Docker:
         source = Path(inside.__file__).read_text()
         return [*command, self.image, "python3", "-I", "-S", "-E", "-c", source, "serve", mark.hex()]
 
-    async def _launch(
+    async def launch(
         self,
         command: Sequence[str],
         files: Mapping[str, bytes | str],
@@ -107,6 +85,7 @@ class Docker:
         wanted: Sequence[str] = (),
         control: bool = False,
     ) -> _Container:
+        """See ``Backend``."""
         given = named(files)
         container, mark = f"veriloop-{secrets.token_hex(8)}", secrets.token_bytes(16)
         order = {

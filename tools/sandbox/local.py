@@ -7,7 +7,6 @@ import json
 import math
 import os
 import signal
-import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,13 +16,14 @@ from tempfile import TemporaryDirectory
 
 from ...core.errors import ToolError
 from . import inside
+from .backend import Backend
 from .paths import ENVIRONMENT, named
-from .protocol import DEFAULT, NOTHING, PYTHON, Bounds, Ended
-from .tree import SPLIT, Talk, Tree, complete, opened, spawn
+from .protocol import PYTHON, Bounds
+from .tree import SPLIT, Tree, spawn
 
 
 @dataclass(frozen=True)
-class UnsafeLocal:
+class UnsafeLocal(Backend):
     """Runs commands with the rights of who runs veriloop: they can read and change what he can, and use the network.
 
     Limits on time, address space, files' size and output hold, and the environment is cleared, so that an accident is
@@ -32,49 +32,33 @@ class UnsafeLocal:
 
     name: str = "unsafe-local"
 
-    async def run(
+    async def launch(
         self,
         command: Sequence[str],
-        *,
-        files: Mapping[str, bytes | str] = NOTHING,
-        stdin: bytes = b"",
-        bounds: Bounds = DEFAULT,
+        files: Mapping[str, bytes | str],
+        bounds: Bounds,
         wanted: Sequence[str] = (),
-    ) -> Ended:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(_launch(command, files, bounds, wanted))
-        return await complete(tree, stdin, bounds, started)
+        control: bool = False,
+    ) -> _Group:
+        """See ``Backend``."""
+        given = named(files)
+        folder = TemporaryDirectory(prefix="veriloop-", ignore_cleanup_errors=True)
+        split = ["/bin/sh", "-c", SPLIT, "sh"] if control else []
 
-    async def start(
-        self, command: Sequence[str], *, files: Mapping[str, bytes | str] = NOTHING, bounds: Bounds = DEFAULT
-    ) -> Talk:
-        """See ``Sandbox``."""
-        started = time.perf_counter()
-        tree = await opened(_launch(["/bin/sh", "-c", SPLIT, "sh", *command], files, bounds))
-        return Talk(tree, bounds, started)
+        def made(process: Process, exited: asyncio.Event) -> _Group:
+            return _Group(process, exited, folder, wanted, bounds.disk_bytes)
 
-
-async def _launch(
-    command: Sequence[str], files: Mapping[str, bytes | str], bounds: Bounds, wanted: Sequence[str] = ()
-) -> _Group:
-    given = named(files)
-    folder = TemporaryDirectory(prefix="veriloop-", ignore_cleanup_errors=True)
-
-    def made(process: Process, exited: asyncio.Event) -> _Group:
-        return _Group(process, exited, folder, wanted, bounds.disk_bytes)
-
-    try:
-        _write(Path(folder.name), given)
-        program = [PYTHON, "-I", "-S", "-E", inside.__file__, "limit", json.dumps(limits(bounds)), *command]
-        env = {**ENVIRONMENT, "HOME": folder.name, "TMPDIR": folder.name}
-        return await spawn(made, program, env=env, cwd=folder.name)
-    except OSError as error:
-        folder.cleanup()
-        raise ToolError(f"cannot start a process: {error}") from error
-    except BaseException:
-        folder.cleanup()
-        raise
+        try:
+            _write(Path(folder.name), given)
+            limit = [PYTHON, "-I", "-S", "-E", inside.__file__, "limit", json.dumps(limits(bounds))]
+            env = {**ENVIRONMENT, "HOME": folder.name, "TMPDIR": folder.name}
+            return await spawn(made, [*limit, *split, *command], env=env, cwd=folder.name)
+        except OSError as error:
+            folder.cleanup()
+            raise ToolError(f"cannot start a process: {error}") from error
+        except BaseException:
+            folder.cleanup()
+            raise
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
