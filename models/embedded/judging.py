@@ -38,8 +38,6 @@ FEATURES = (
     "null",
 )
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -107,14 +105,11 @@ class JudgeNetwork:
         written, _ = _logprobs(np.where(banned, -np.inf, self.writer.follow(rows[3], len(asked) - 1)), wanted)
         sums = [float(own.sum()), float((own - best).min()), float(len(own)), float(given.sum()), float(alone.sum())]
         said = set(attempt.marks)
-        marks = [float(bool(said & DOUBTS)), float("no row" in said), float("null" in said)]
+        marks = [float(not said.isdisjoint(FOUND)), float("no row" in said), float("null" in said)]
         return [verdict, *sums, float((given - alone).min()), float(written.sum()), *marks], sum(map(len, rows))
 
 
-DOUBTS = frozenset(FOUND)
-
-
-def _logprobs(logits: Any, tokens: list[int]) -> tuple[Floats, Floats]:
+def _logprobs(logits: Any, tokens: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The log-probability of each token, and that of the most probable one in its place."""
     scores = np.asarray(logits, dtype=np.float64)
     scores = scores - scores.max(axis=-1, keepdims=True)

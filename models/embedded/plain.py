@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from .reading import Attempt
 from .text import ANSWER, END, QUESTION
-from .vocabulary import Opening
+from .vocabulary import Opening, bytes_of, id_of
 
 PIECES = r"\n| {4}|\d|`+| ?\p{L}+| ?[^\s\p{L}\d`]|\s"
 """The pieces that no token crosses."""
@@ -35,9 +35,9 @@ class Plain:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
-        self.end, self.question, self.answer = (self._id(name) for name in SPECIALS)
+        self.end, self.question, self.answer = (id_of(tokenizer, name) for name in SPECIALS)
         self.size = int(tokenizer.get_vocab_size())
-        self.bytes = self._bytes()
+        self.bytes = bytes_of(tokenizer, {self.end, self.question, self.answer})
         whole = [each for each in self.bytes if _whole(each)]
         self._begun = {each[:cut] for each in whole for cut in range(1, len(each))}
         self._longest = max(map(len, whole))
@@ -47,20 +47,6 @@ class Plain:
     def load(cls, folder: Path) -> Plain:
         """Reads tokenizer.json of a folder."""
         return cls(Tokenizer.from_file(str(folder / "tokenizer.json")))
-
-    def _id(self, name: str) -> int:
-        found = self.tokenizer.token_to_id(name)
-        if found is None:
-            raise ValueError(f"the tokenizer has no {name}")
-        return int(found)
-
-    def _bytes(self) -> list[bytes]:
-        printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-        others = [byte for byte in range(256) if byte not in printable]
-        letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
-        names = [self.tokenizer.id_to_token(index) or "" for index in range(self.size)]
-        special = {self.end, self.question, self.answer}
-        return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
 
     def ask(self, prompt: str) -> list[int]:
         """The ids of a question, up to where the text begins."""

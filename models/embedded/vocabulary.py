@@ -8,7 +8,7 @@ without having to spell them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,23 @@ SHOWN = ("error", *RAN)
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LITERAL = re.compile(r" \d+(?:\.\d+)?(?![\w.])")
+
+
+def id_of(tokenizer: Tokenizer, name: str) -> int:
+    """The id of a special token. Raises ``ValueError`` where there is none of that name."""
+    found = tokenizer.token_to_id(name)
+    if found is None:
+        raise ValueError(f"the tokenizer has no {name}")
+    return int(found)
+
+
+def bytes_of(tokenizer: Tokenizer, special: Set[int]) -> list[bytes]:
+    """What each token of a byte-level tokenizer stands for; special ones for nothing."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
+    names = [tokenizer.id_to_token(index) or "" for index in range(int(tokenizer.get_vocab_size()))]
+    return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +82,16 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.end, self.question, self.answer = (self._id(name) for name in (END, QUESTION, ANSWER))
+        self.end, self.question, self.answer = (id_of(tokenizer, name) for name in (END, QUESTION, ANSWER))
         self.words, self.numbers = self._slots(WORDS), self._slots(NUMBERS)
-        self.rejected, self.verdict, self.yes, self.no = (self._id(name) for name in (REJECTED, VERDICT, YES, NO))
-        self.marks = {mark: self._id(name) for mark, name in zip(MARKS, SEEN, strict=True)}
+        self.rejected, self.verdict, self.yes, self.no = (
+            id_of(tokenizer, name) for name in (REJECTED, VERDICT, YES, NO)
+        )
+        self.marks = {mark: id_of(tokenizer, name) for mark, name in zip(MARKS, SEEN, strict=True)}
         self.size = int(tokenizer.get_vocab_size())
-        self.bytes = self._bytes()
+        special = {self.end, self.question, self.answer, *self.words, *self.numbers}
+        special |= {self.rejected, self.verdict, self.yes, self.no, *self.marks.values()}
+        self.bytes = bytes_of(tokenizer, special)
         self.texts = [part.decode(errors="replace") for part in self.bytes]
         self._known: dict[str, int | None] = {}
         self._masks: dict[str, NDArray[np.bool_]] = {}
@@ -80,24 +101,9 @@ class Vocabulary:
         """Reads tokenizer.json of a folder."""
         return cls(Tokenizer.from_file(str(folder / "tokenizer.json")))
 
-    def _id(self, name: str) -> int:
-        found = self.tokenizer.token_to_id(name)
-        if found is None:
-            raise ValueError(f"the tokenizer has no {name}")
-        return int(found)
-
     def _slots(self, names: tuple[str, ...]) -> list[int]:
         found = [self.tokenizer.token_to_id(name) for name in names]
         return [int(index) for index in found if index is not None]
-
-    def _bytes(self) -> list[bytes]:
-        printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-        others = [byte for byte in range(256) if byte not in printable]
-        letters = {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(others)}
-        special = {self.end, self.question, self.answer, *self.words, *self.numbers}
-        special |= {self.rejected, self.verdict, self.yes, self.no, *self.marks.values()}
-        names = [self.tokenizer.id_to_token(index) or "" for index in range(self.size)]
-        return [b"" if at in special else bytes(letters[letter] for letter in name) for at, name in enumerate(names)]
 
     def known(self, word: str) -> int | None:
         """The token that is just this word."""

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from texts import Example, examples
-from train import build, evaluate, forward, optimizers_of, rate, save
+from train import build, descend, evaluate, load, loss_of, optimizers_of, options, save
 
 from veriloop.models.embedded.plain import PIECES, SPECIALS, Plain
 
@@ -138,28 +138,19 @@ def fresh(arguments: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
 
 def gone_on(arguments: argparse.Namespace) -> tuple[Any, Any, dict[str, Any]]:
     """The tokenizer, the model and the configuration of a folder."""
-    import torch
-    from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
     folder: Path = arguments.begin
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    model, config = load(folder)
     for name, key in (("hidden", "hidden_size"), ("inner", "intermediate_size"), ("layers", "num_hidden_layers")):
         setattr(arguments, name, config[key])
     arguments.heads = config["num_attention_heads"]
-    model, _ = build(arguments, config["vocab_size"])
-    weights = {name: torch.from_numpy(each).float() for name, each in load_file(folder / "model.safetensors").items()}
-    missing = model.load_state_dict(weights, strict=False)
-    assert not missing.unexpected_keys
-    assert set(missing.missing_keys) <= {"lm_head.weight"}
-    model.tie_weights()
     return Tokenizer.from_file(str(folder / "tokenizer.json")), model, config
 
 
 def train(arguments: argparse.Namespace) -> None:
     """The whole recipe."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
@@ -178,38 +169,23 @@ def train(arguments: argparse.Namespace) -> None:
         "checks": [],
     }
     stream = batches(encoder, arguments)
-    best, running = math.inf, 0.0
-    for step in range(1, arguments.steps + 1):
-        ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step - 1, arguments.steps, group["top"])
-        with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
-            logits, wanted = forward(model, ids, targets)
-            loss = cross_entropy(logits.float(), wanted)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        running += float(loss.detach())
-        if step % arguments.every == 0 or step == arguments.steps:
-            entry = checked(model, data, step, began, running / arguments.every)
-            running = 0.0
-            log["checks"].append(entry)
-            print(json.dumps(entry), flush=True)
-            total = sum(entry[f"{kind} loss"] for kind in data)
-            if total < best:
-                best = total
-                log |= {"chosen_step": step, "seconds": entry["seconds"]}
-                save(model, tokenizer, config, log, arguments.out)
+    best = math.inf
+    for step, loss in descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments)):
+        entry = checked(model, data, step, began, loss)
+        log["checks"].append(entry)
+        print(json.dumps(entry), flush=True)
+        total = sum(entry[f"{kind} loss"] for kind in data)
+        if total < best:
+            best = total
+            log |= {"chosen_step": step, "seconds": entry["seconds"]}
+            save(model, tokenizer, config, log, arguments.out)
     log["total_seconds"] = round(time.time() - began, 1)
     (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
 
 
 def checked(model: Any, data: dict[str, Any], step: int, began: float, loss: float) -> dict[str, Any]:
     """How the model does on the held-out texts of each kind; exact: every token is the most probable one."""
-    entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": round(loss, 4)}
+    entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": loss}
     for kind, rows in data.items():
         entry[f"{kind} loss"], entry[f"{kind} exact"] = (round(x, 4) for x in evaluate(model, rows))
     return entry
@@ -218,25 +194,13 @@ def checked(model: Any, data: dict[str, Any], step: int, began: float, loss: flo
 def main() -> None:
     """Reads the arguments and trains."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "math")
     parser.add_argument("--begin", type=Path, help="the folder of the weights to go on from")
     parser.add_argument("--texts", type=Path, help="a file of texts to learn from")
     parser.add_argument("--share", type=float, default=0.5, help="of rows that are of this file")
-    parser.add_argument("--tokens", type=int, default=6144, help="tokens of a batch")
-    parser.add_argument("--limit", type=int, default=640, help="longer texts are left out")
-    parser.add_argument("--hidden", type=int, default=160)
-    parser.add_argument("--inner", type=int, default=448)
-    parser.add_argument("--layers", type=int, default=5)
-    parser.add_argument("--heads", type=int, default=5)
-    parser.add_argument("--vocabulary", type=int, default=1100)
-    parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument(
-        "--muon", type=float, default=4e-3, help="the rate of Muon for the matrices of the layers; 0: AdamW"
-    )
-    parser.add_argument("--every", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
+    # tokens of a batch; texts of more than the limit are left out; Muon's rate is for the matrices of the layers
+    options(parser, steps=12000, seed=1, tokens=6144, limit=640, rate=3e-3, muon=4e-3, smoothing=0.0)
+    options(parser, hidden=160, inner=448, layers=5, heads=5, vocabulary=1100, every=500, threads=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bf16", action="store_true")
     train(parser.parse_args())

@@ -13,36 +13,25 @@ with `--install`, once they are to be shipped.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
+
+from once import once
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "models" / "embedded" / "math"
 
 
-def run(work: Path, name: str, script: str, *arguments: object) -> None:
-    """Runs a script of this folder on one core, unless it did its work before; NAME.log is what it said."""
-    done = work / f"{name}.done"
-    if done.exists():
-        print(f"{name} is done", flush=True)
-        return
-    with (work / f"{name}.log").open("w", encoding="utf-8") as log:
-        print(f"{script} makes {name}; see {log.name}", flush=True)
-        command = [sys.executable, str(HERE / script), *map(str, arguments)]
-        subprocess.run(command, stdout=log, stderr=log, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    done.touch()
-
-
 def make(work: Path, steps: int, seed: int) -> None:
     """All steps."""
     work.mkdir(parents=True, exist_ok=True)
-    run(work, "math", "learn.py", "--steps", steps, "--seed", seed, "--out", work / "math")
-    run(work, "held_out", "problems.py", work / "held_out", "--number", 500, "--seed", 900)
-    run(work, "pool", "problems.py", work / "pool", "--number", 3000, "--seed", 901, "--trained")
-    run(work, "look", "measure.py", "--weights", work / "math", "--number", 200)
+    once(work, "math", HERE / "learn.py", "--steps", steps, "--seed", seed, "--out", work / "math")
+    once(work, "held_out", HERE / "problems.py", work / "held_out", "--number", 500, "--seed", 900)
+    once(work, "pool", HERE / "problems.py", work / "pool", "--number", 3000, "--seed", 901, "--trained")
+    once(work, "look", HERE / "measure.py", "--weights", work / "math", "--number", 200)
 
 
 def main() -> None:

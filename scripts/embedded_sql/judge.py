@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from grammar import examples
 from mistakes import blurred
-from train import build, optimizers_of, rate, save
+from train import build, descend, optimizers_of, options, save
 from tune import LIMIT, Row, Rows, groups_of, losses, read, tensors, written
 
 from veriloop.apps.bench.estimates import auc
@@ -158,24 +158,12 @@ def train(args: argparse.Namespace) -> None:
         "torch": torch.__version__,
         "checks": [],
     }
-    source, running = stream(rows, args.seed, args.batch), 0.0
-    for step in range(1, args.steps + 1):
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step - 1, args.steps, group["top"])
-        loss = losses(model, next(source), args.smoothing)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        running += float(loss.detach())
-        if step % args.every == 0 or step == args.steps:
-            loss_now, running = round(running / args.every, 4), 0.0
-            entry = {"step": step, "seconds": round(time.time() - began), "loss": loss_now, **held.measure(model)}
-            log["checks"].append(entry)
-            print(json.dumps(entry), flush=True)
-    save(model, tokenizer, config, log, args.out)
+    source = stream(rows, args.seed, args.batch)
+    for step, loss in descend(model, optimizers, args, lambda: losses(model, next(source), args.smoothing)):
+        entry = {"step": step, "seconds": round(time.time() - began), "loss": loss, **held.measure(model)}
+        log["checks"].append(entry)
+        print(json.dumps(entry), flush=True)
+    save(model, None, config, log, args.out)
 
 
 def main() -> None:
@@ -185,11 +173,8 @@ def main() -> None:
     parser.add_argument("--mistakes", type=Path, nargs="+", required=True)
     parser.add_argument("--held", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    whole = {"steps": 12_000, "seed": 44, "batch": 32, "hidden": 128, "inner": 384, "layers": 4, "heads": 4}
-    for name, value in {**whole, "every": 500, "threads": 1}.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
-    for name, value in {"rate": 3e-3, "muon": 4e-3, "smoothing": 0.02}.items():
-        parser.add_argument(f"--{name}", type=float, default=value)
+    options(parser, steps=12_000, seed=44, batch=32, hidden=128, inner=384, layers=4, heads=4, every=500, threads=1)
+    options(parser, rate=3e-3, muon=4e-3, smoothing=0.02)
     train(parser.parse_args())
 
 

@@ -17,7 +17,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -110,6 +110,17 @@ def forward(model: Any, ids: Any, targets: Any) -> tuple[Any, Any]:
     return model.lm_head(hidden[mask]), targets[mask]
 
 
+def loss_of(model: Any, batch: tuple[Any, Any], arguments: argparse.Namespace) -> Any:
+    """The loss of a batch of ids and targets, with smoothed labels where that is asked for."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    ids, targets = (tensor.to(arguments.device) for tensor in batch)
+    with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
+        logits, wanted = forward(model, ids, targets)
+        return cross_entropy(logits.float(), wanted, label_smoothing=arguments.smoothing)
+
+
 def evaluate(model: Any, data: list[tuple[Any, Any]]) -> tuple[float, float]:
     """Mean loss per token and the share of rows that greedy decoding would get exactly."""
     import torch
@@ -131,7 +142,7 @@ def evaluate(model: Any, data: list[tuple[Any, Any]]) -> tuple[float, float]:
 
 
 def save(model: Any, tokenizer: Any, config: dict[str, Any], log: dict[str, Any], out: Path) -> None:
-    """Writes all files into a new folder and moves each into place."""
+    """Writes all files into a new folder and moves each into place; no tokenizer where that of another serves."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -144,11 +155,13 @@ def save(model: Any, tokenizer: Any, config: dict[str, Any], log: dict[str, Any]
             if key != "lm_head.weight"
         }
         save_file(weights, str(folder / "model.safetensors"))
-        tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+        if tokenizer is not None:
+            tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
         (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         (folder / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
         for file in ("tokenizer.json", "config.json", "training.json", "model.safetensors"):
-            os.replace(folder / file, out / file)
+            if (folder / file).exists():
+                os.replace(folder / file, out / file)
 
 
 def build(arguments: argparse.Namespace, vocabulary: int) -> tuple[Any, dict[str, Any]]:
@@ -195,6 +208,50 @@ def optimizers_of(model: Any, arguments: argparse.Namespace) -> list[Any]:
     return found
 
 
+def load(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The weights of a folder as a model to train, and their configuration."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    model = LlamaForCausalLM(
+        LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa")
+    )
+    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
+    model.load_state_dict({**weights, "lm_head.weight": weights["model.embed_tokens.weight"]})
+    return model, config
+
+
+def descend(
+    model: Any, optimizers: list[Any], arguments: argparse.Namespace, loss_of: Callable[[], Any]
+) -> Iterator[tuple[int, float]]:
+    """Takes every step, and tells at each check which one it was and the mean loss since the last."""
+    import torch
+
+    running = 0.0
+    for step in range(1, arguments.steps + 1):
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step - 1, arguments.steps, group["top"])
+        loss = loss_of()
+        model.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        running += float(loss.detach())
+        if step % arguments.every == 0 or step == arguments.steps:
+            yield step, round(running / arguments.every, 4)
+            running = 0.0
+
+
+def options(parser: argparse.ArgumentParser, **defaults: int | float) -> None:
+    """Options that are numbers, each of the kind of its default."""
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+
+
 def rate(step: int, steps: int, top: float) -> float:
     """The learning rate: a short warm-up, then a cosine down to 2 %."""
     warm = min(300, steps // 10)
@@ -206,7 +263,6 @@ def rate(step: int, steps: int, top: float) -> float:
 def train(arguments: argparse.Namespace) -> None:
     """The whole recipe."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     torch.manual_seed(arguments.seed)
     torch.set_num_threads(arguments.threads)
@@ -228,36 +284,17 @@ def train(arguments: argparse.Namespace) -> None:
         "checks": [],
     }
     stream = batches(encoder, arguments.seed, arguments.batch, 300, arguments.half)
-    best, running = math.inf, 0.0
-    for step in range(1, arguments.steps + 1):
-        ids, targets = (tensor.to(arguments.device) for tensor in next(stream))
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step - 1, arguments.steps, group["top"])
-        with torch.autocast(arguments.device, dtype=torch.bfloat16, enabled=arguments.bf16):
-            logits, wanted = forward(model, ids, targets)
-            loss = cross_entropy(logits.float(), wanted, label_smoothing=arguments.smoothing)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        running += float(loss.detach()) if step % 10 == 0 else 0.0
-        if step % arguments.every == 0 or step == arguments.steps:
-            entry: dict[str, Any] = {
-                "step": step,
-                "seconds": round(time.time() - began, 1),
-                "loss": round(running / (arguments.every / 10), 4),
-            }
-            running = 0.0
-            for name, rows in data.items():
-                entry[name + "_loss"], entry[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
-            log["checks"].append(entry)
-            print(json.dumps(entry), flush=True)
-            if entry["held_out_loss"] < best:
-                best = entry["held_out_loss"]
-                log |= {"chosen_step": step, "seconds": entry["seconds"]}
-                save(model, tokenizer, config, log, arguments.out)
+    best = math.inf
+    for step, loss in descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments)):
+        entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": loss}
+        for name, rows in data.items():
+            entry[name + "_loss"], entry[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
+        log["checks"].append(entry)
+        print(json.dumps(entry), flush=True)
+        if entry["held_out_loss"] < best:
+            best = entry["held_out_loss"]
+            log |= {"chosen_step": step, "seconds": entry["seconds"]}
+            save(model, tokenizer, config, log, arguments.out)
     log["total_seconds"] = round(time.time() - began, 1)
     (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
 
@@ -283,23 +320,11 @@ def held_set(encoder: Encoder, arguments: argparse.Namespace, held: bool) -> lis
 def main() -> None:
     """Reads the arguments and trains."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=12000)
-    parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
     parser.add_argument("--half", type=int, choices=(0, 1), help="train on one half of the templates only")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--inner", type=int, default=384)
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--vocabulary", type=int, default=1900)
-    parser.add_argument("--rate", type=float, default=3e-3)
-    parser.add_argument(
-        "--muon", type=float, default=4e-3, help="the rate of Muon for the matrices of the layers; 0: AdamW"
-    )
-    parser.add_argument("--smoothing", type=float, default=0.05)
-    parser.add_argument("--every", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
+    # the rate of Muon is for the matrices of the layers; 0: AdamW for them, too
+    options(parser, steps=12000, seed=4, batch=32, hidden=128, inner=384, layers=4, heads=4, vocabulary=1900)
+    options(parser, rate=3e-3, muon=4e-3, smoothing=0.05, every=500, threads=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bf16", action="store_true")
     train(parser.parse_args())

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from grammar import examples
 from grow import grow
 from mistakes import blurred
-from train import optimizers_of, rate, save
+from train import descend, load, optimizers_of, options, save
 
 from veriloop.models.embedded.reading import Attempt, ordered
 from veriloop.models.embedded.vocabulary import Vocabulary
@@ -183,21 +183,6 @@ def groups_of(rows: list[Row]) -> list[list[Row]]:
     return [rows[at : at + 64] for at in range(0, len(rows), 64)]
 
 
-def load(folder: Path) -> tuple[Any, dict[str, Any]]:
-    """The weights of a folder as a model to train, and their configuration."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = LlamaForCausalLM(
-        LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa")
-    )
-    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
-    model.load_state_dict({**weights, "lm_head.weight": weights["model.embed_tokens.weight"]})
-    return model, config
-
-
 def read(paths: list[Path]) -> list[dict[str, Any]]:
     """The lines of files of mistakes."""
     return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
@@ -228,34 +213,17 @@ def tune(args: argparse.Namespace) -> None:
     }
     print(json.dumps(log), flush=True)
     source = stream(rows, args.seed, args.batch)
-    best, running = math.inf, 0.0
-    for step in range(1, args.steps + 1):
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate(step - 1, args.steps, group["top"])
-        loss = losses(model, next(source), args.smoothing)
-        model.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-        running += float(loss.detach())
-        if step % args.every == 0 or step == args.steps:
-            found = held.measure(model)
-            entry = {
-                "step": step,
-                "seconds": round(time.time() - began),
-                "loss": round(running / args.every, 4),
-                **found,
-            }
-            running = 0.0
-            log["checks"].append(entry)
-            print(json.dumps(entry), flush=True)
-            worth = found["write loss"] + found["revise oracle loss"]
-            if worth < best:
-                best = worth
-                log |= {"chosen_step": step, "seconds": entry["seconds"]}
-                save(model, tokenizer, config, log, args.out)
+    best = math.inf
+    for step, loss in descend(model, optimizers, args, lambda: losses(model, next(source), args.smoothing)):
+        found = held.measure(model)
+        entry = {"step": step, "seconds": round(time.time() - began), "loss": loss, **found}
+        log["checks"].append(entry)
+        print(json.dumps(entry), flush=True)
+        worth = found["write loss"] + found["revise oracle loss"]
+        if worth < best:
+            best = worth
+            log |= {"chosen_step": step, "seconds": entry["seconds"]}
+            save(model, tokenizer, config, log, args.out)
     (args.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
 
 
@@ -266,14 +234,7 @@ def main() -> None:
     parser.add_argument("--mistakes", type=Path, nargs="+", required=True)
     parser.add_argument("--held", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "models" / "embedded" / "sql")
-    parser.add_argument("--steps", type=int, default=7000)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--muon", type=float, default=2e-3)
-    parser.add_argument("--smoothing", type=float, default=0.05)
-    parser.add_argument("--every", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=1)
+    options(parser, steps=7000, seed=5, batch=32, rate=1.5e-3, muon=2e-3, smoothing=0.05, every=500, threads=1)
     tune(parser.parse_args())
 
 
