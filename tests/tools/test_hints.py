@@ -10,7 +10,7 @@ import pytest
 
 from veriloop.core.errors import UsageError
 from veriloop.tools.hints import Position, hints
-from veriloop.tools.hints.library import parse
+from veriloop.tools.hints.collection import parse
 
 GOOD = {"name": "n", "intent": "i", "at": ["before_stop"], "paraphrases": ["one.", "two."]}
 
