@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +13,9 @@ from ..core.search import Attempt, Candidate
 from ..core.task import Task
 from .fences import in_words
 from .prompts import fenced, render
+
+QUESTION = 60_000
+"""Characters of a question that an agent is shown: tasks of planning with worked examples are long."""
 
 
 class Critique(BaseModel):
@@ -29,7 +33,67 @@ class Judgement(BaseModel):
     score: float = Field(ge=0.0, le=1.0, description="how likely the answer is right, 0 to 1")
 
 
-OUTPUTS: Mapping[str, type[BaseModel]] = {"critic": Critique, "judge": Judgement}
+class Check(BaseModel):
+    """How code tells whether an answer keeps a constraint, and examples that show that it does."""
+
+    language: Literal["python", "sql"]
+    code: str = Field(description="the Python function check(answer), or one SELECT")
+    right: list[str] = Field(description="short example answers that keep the constraint")
+    wrong: list[str] = Field(description="short example answers that break it")
+
+
+class Constraint(BaseModel):
+    """One condition that a good answer keeps (PlanGEN's constraint agent, arXiv 2502.16111; the check is ours)."""
+
+    text: str = Field(description="the condition, one sentence")
+    kind: str = Field(description="what it is about, one or two words")
+    strength: Literal["hard", "soft"] = Field(description="hard where an answer that breaks it is wrong")
+    how: str = Field(description="how it can be checked, one sentence")
+    check: Check | None = Field(default=None, description="code that checks it, or null")
+
+
+class Constraints(BaseModel):
+    """What the constraint agent reads out of a task."""
+
+    constraints: list[Constraint]
+
+
+class Point(BaseModel):
+    """What a verification says about one constraint."""
+
+    constraint: int = Field(description="its number; 0 for what is in no constraint")
+    met: bool
+    critique: str = Field(description="what is right or wrong, and how to mend it")
+
+
+class Verification(BaseModel):
+    """The verification agent's opinion of an answer, or of a step (PlanGEN)."""
+
+    critique: list[Point] = Field(description="constraint by constraint")
+    score: int = Field(ge=-100, le=100, description="-100 where everything is wrong, 100 where everything is right")
+
+
+class Prior(BaseModel):
+    """How well an algorithm suits a task, in the selection agent's opinion."""
+
+    algorithm: str
+    reason: str
+    prior: float = Field(ge=0.0, le=1.0, description="0 where it does not suit, 1 where it suits best")
+
+
+class Selection(BaseModel):
+    """The selection agent's opinion of all algorithms (PlanGEN)."""
+
+    priors: list[Prior] = Field(description="one for each algorithm")
+
+
+OUTPUTS: Mapping[str, type[BaseModel]] = {
+    "critic": Critique,
+    "judge": Judgement,
+    "constraint": Constraints,
+    "verification": Verification,
+    "selection": Selection,
+}
 
 
 def messages(
@@ -43,7 +107,8 @@ def messages(
         raise UsageError(f"unknown role {role!r}; known: proposer, {', '.join(sorted(OUTPUTS))}")
     candidates = [show(p) for p in parents if isinstance(p, Candidate)]
     said = fenced(heard, 1500) if heard else ""
-    text = render(role, question=fenced(task.question), candidates=candidates, instruction=instruction, heard=said)
+    question = fenced(task.question, QUESTION)
+    text = render(role, question=question, candidates=candidates, instruction=instruction, heard=said)
     pictures = task.turns[-1].images
     asked = Message("user", (Text(text), *pictures) if pictures else text)
     return (Message("system", render("data")), *task.turns[:-1], asked)

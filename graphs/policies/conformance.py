@@ -147,12 +147,15 @@ def _attempt(proposal: Proposal, search: Search) -> Attempt:
     return replace(blank, segments=(Segment(text),), artifact=text, answer=text, complete=True, key=text)
 
 
-def _example(schema: Mapping[str, Any], rng: random.Random) -> Any:
-    """A value that fits a flat JSON schema, such as the roles' outputs have."""
+def _example(schema: Mapping[str, Any], rng: random.Random, named: Mapping[str, Any] | None = None) -> Any:
+    """A value that fits a JSON schema such as the roles' outputs have; ``named`` are the schemas it refers to."""
+    known: Mapping[str, Any] = schema.get("$defs", {}) if named is None else named
+    if "$ref" in schema:
+        schema = known[schema["$ref"].rpartition("/")[2]]
     kind = schema.get("type")
     if kind == "object":
-        return {name: _example(part, rng) for name, part in schema["properties"].items()}
+        return {name: _example(part, rng, known) for name, part in schema["properties"].items()}
     if kind == "array":
-        return [_example(schema["items"], rng) for _ in range(rng.randrange(3))]
+        return [_example(schema["items"], rng, known) for _ in range(rng.randrange(3))]
     made: dict[object, Any] = {"boolean": rng.random() < 0.3, "number": rng.random(), "integer": rng.randrange(3)}
     return made.get(kind, "some text")
