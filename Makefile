@@ -11,7 +11,7 @@ demo: .venv/base  ## Answer real questions over a real database, offline, and sh
 	$(BIN)/veriloop demo
 
 test: .venv/dev  ## Run all tests.
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(if $(CI),--reruns 1 -rR)
 
 check: .venv/dev  ## Lint and type-check.
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from typing import Any
 
 IN_FLIGHT, BAR = 50, 1.5
 FAULTS = {"429": 0.2, "500": 0.02, "stall": 0.01}
-IDLE = 2.0
+IDLE = 5.0
 
 
 def serve(folder: Path, latency: float, seed: int) -> tuple[subprocess.Popen[bytes], str]:

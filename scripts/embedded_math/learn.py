@@ -122,7 +122,7 @@ def tensors(rows: Sequence[Row]) -> tuple[Any, Any]:
 
 def held_set(encoder: Encoder, arguments: argparse.Namespace, kind: str) -> list[tuple[Any, Any]]:
     """Batches of held-out templates: texts of a kind, of which only what follows the first hint or doubt counts."""
-    drawn = islice(examples(arguments.seed + 77_777, True, (kind,)), 256)
+    drawn = islice(examples(arguments.seed + 77_777, True, (kind,)), 128)
     rows = [encoder(each, after=kind != "plain") for each in drawn]
     rows = sorted((row for row in rows if len(row[0]) <= arguments.limit), key=lambda row: len(row[0]))
     groups = (tensors(rows[at : at + 32]) for at in range(0, len(rows), 32))
