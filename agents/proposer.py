@@ -12,8 +12,10 @@ from ..core.search import UNSCORED, Candidate, Finding, Proposal, Segment, ToolR
 from ..core.task import Task
 from .drafts import CALLS, as_turns, joined, takes_text
 from .fences import STOP
-from .formats import Format, Parsed, format_of
+from .formats import Format, Parsed, TextFormat, format_of
 from .prompts import render
+from .steps import STOP as LINE
+from .steps import asking
 
 LONGEST = 100_000
 """Characters of a reply that are kept."""
@@ -50,23 +52,28 @@ class Proposer:
         """The request for a proposal: what is stable first, what the method adds last, then the turns with tools, which
         may be called ``again``. What is ``written`` already is continued, or shown as turns where it cannot be."""
         messages = [Message("system", self.system), *self.task.turns]
+        step, stop = proposal.until == "step", proposal.stop
         if proposal.instruction:
             messages.append(Message("user", proposal.instruction, purpose="instruction"))
-        if asks_for_beginning(proposal, written, can):
+        if step and not can.prefix:
+            messages.extend(asking(written))
+        elif asks_for_beginning(proposal, written, can):
             words = f"Begin your answer with exactly: {joined(written)}"
             messages.append(Message("user", words, "instruction"))
         elif not can.prefix:
             messages.extend(as_turns(written))
+        elif step:
+            stop = (*stop, LINE)
         return Request(
             messages=(*messages, *turns),
             seeds=(proposal.seed or 0,),
             temperature=proposal.temperature,
             top_p=proposal.top_p,
             max_tokens=proposal.max_tokens,
-            stop=proposal.stop if can.stop else (),
+            stop=stop if can.stop else (),
             tools=tuple(tools),
             tool_choice="auto" if again else "none",
-            schema=self.task.output_schema if can.schema and self.task.database is None else None,
+            schema=self.task.output_schema if can.schema and self.task.database is None and not step else None,
             prefix=joined(written) if can.prefix else "",
         )
 
@@ -94,23 +101,29 @@ class Proposer:
         )
 
     def candidate(
-        self, proposal: Proposal, round: int, sample: Sample, usage: Usage, written: Sequence[Segment] = ()
+        self,
+        proposal: Proposal,
+        round: int,
+        sample: Sample,
+        usage: Usage,
+        written: Sequence[Segment] = (),
+        partial: bool = False,
     ) -> Candidate:
         """The candidate that a reply makes of what was ``written`` before; what cannot be parsed is incomplete and
-        already failed. What tools gave is no part of the answer."""
+        already failed. What tools gave is no part of the answer. A ``partial`` text is incomplete and not failed."""
         segments = tuple(written)
         if sample.text or not segments:
             segments = (*segments, Segment(sample.text[:LONGEST]))
-        parsed = self._parsed(segments)
-        wrong = self._wrong(parsed, sample)
+        parsed = TextFormat().parse(joined(segments)) if partial else self._parsed(segments)
+        wrong = "" if partial else self._wrong(parsed, sample)
         return Candidate(
             id=proposal.id,
             proposal=proposal,
             round=round,
             segments=segments,
             artifact=parsed.artifact if parsed else None,
-            answer=parsed.artifact if parsed and self.format.tool is None else None,
-            complete=not wrong,
+            answer=parsed.artifact if parsed and self.format.tool is None and not partial else None,
+            complete=not wrong and not partial,
             key=parsed.key if parsed else "",
             logprob=sample.logprob,
             usage=usage,

@@ -73,6 +73,12 @@ class Verification(BaseModel):
     score: int = Field(ge=-100, le=100, description="-100 where everything is wrong, 100 where everything is right")
 
 
+class Completion(BaseModel):
+    """Whether steps end with the whole answer (PlanGEN's completion check, 1 or 0 there)."""
+
+    complete: bool = Field(description="true where no step is missing")
+
+
 class Prior(BaseModel):
     """How well an algorithm suits a task, in the selection agent's opinion."""
 
@@ -92,6 +98,8 @@ OUTPUTS: Mapping[str, type[BaseModel]] = {
     "judge": Judgement,
     "constraint": Constraints,
     "verification": Verification,
+    "step_reward": Verification,
+    "completion": Completion,
     "selection": Selection,
 }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .messages import Capabilities, Reply, Request, ToolCall, ToolSpec
 from .search import Candidate, Proposal, Search, ToolRun, Verdict
 from .task import Task
 
+T = TypeVar("T")
 Heard = Callable[[int, str], None]
 """Takes a piece of text of sample i as it is written; an empty piece is a sign of life (thinking, a tool call)."""
 
@@ -66,16 +67,25 @@ class Toolbox(Protocol):
 
 
 class Context(Protocol):
-    """What a verifier may use: models by role, through the run's gateway, journal and budget."""
+    """What a verifier may use: models by role, through the run's gateway, journal and budget.
+
+    ``once`` is work that is done once a run, whoever asks for it first (``make`` gets a context of its own, so that
+    what it asks of models is nobody's attempt); who asks meanwhile waits for it. If it raises, so it does for those,
+    and who asks later tries again.
+    """
 
     def model(self, role: str) -> Model: ...
+
+    async def once(self, key: str, make: Callable[[Context], Awaitable[T]]) -> T: ...
 
 
 class Verifier(Protocol):
     """Judges a candidate without ever seeing gold (except one named ``oracle``).
 
     A verifier may also have ``async ready(task)``, which raises ``UsageError`` before the first call when it cannot
-    judge this task.
+    judge this task, and, for texts that grow by steps, ``async step(task, candidate, context) -> Verdict``, how good a
+    partial text is (0: impossible; unscored: a model is asked), and ``async ends(task, candidate, context) -> bool``,
+    whether a text is a whole answer.
     """
 
     @property
@@ -88,8 +98,10 @@ class Policy(Protocol):
     """A method: pure functions of the search so far. ``propose`` returns [] when done.
 
     A policy may also have ``enough(search) -> bool``, asked after each verdict of a round: true closes the round, and
-    ``roles``, the roles besides ``proposer`` that it asks for, ``at_most``, the most candidates it proposes, and
-    ``tools``, the names of those that it is made for.
+    ``roles``, the roles besides ``proposer`` that it asks for, ``at_most``, the most candidates it proposes, ``tools``,
+    the names of those that it is made for, ``by_steps``, true where it proposes steps (whatever verifies is then put
+    into ``Steps``), ``verifier``, the name of the one it has where the user names none, and ``numbers(search)``, by a
+    candidate's id the numbers that it has for it, by name.
     """
 
     def propose(self, search: Search) -> list[Proposal]: ...

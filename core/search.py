@@ -22,9 +22,10 @@ class Proposal:
     ``role`` names the agent that answers it: ``proposer`` yields a candidate, any other role an opinion. ``parents``
     are ids of earlier attempts, ``instruction`` is what the method adds to the task's own messages, ``prefix`` exact
     text to continue (the beginning of a parent's text keeps its sources and its tools' state), ``hint`` what is put
-    after it in the model's own voice. ``tools`` names those the model may call, none = those that the user gave; with
-    ``blocks`` it calls them by fenced blocks in its text, also where it has calls of its own. ``max_tokens`` bounds all
-    that the model writes for the proposal (each turn of it, where the model calls tools itself).
+    after it in the model's own voice. ``until`` says what is wanted: the answer, or one step, a line; the candidate is
+    then complete only if the text ends there. ``tools`` names those the model may call, none = those that
+    the user gave; with ``blocks`` it calls them by fenced blocks in its text, also where it has calls of its own.
+    ``max_tokens`` bounds all that the model writes for the proposal (each turn of it, where it calls tools itself).
     ``id`` and ``seed`` are filled by the graph where the policy leaves them empty.
     """
 
@@ -35,6 +36,7 @@ class Proposal:
     instruction: str = ""
     prefix: str = ""
     hint: str = ""
+    until: Literal["answer", "step"] = "answer"
     blocks: bool = False
     tools: tuple[str, ...] | None = None
     temperature: float = 0.7

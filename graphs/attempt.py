@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -11,8 +12,9 @@ from langgraph.types import Command
 
 from ..agents.drafts import CALLS, PIECES, gave, grown
 from ..agents.fences import in_words
-from ..agents.proposer import asks_for_beginning, executed
+from ..agents.proposer import asks_for_beginning, executed, misfit
 from ..agents.roles import OUTPUTS, messages
+from ..agents.steps import BLANK, Step, taken
 from ..core.errors import BudgetSpent, JournalMismatch, OutputError, UsageError, told
 from ..core.events import Proposed
 from ..core.excerpt import shortened
@@ -24,6 +26,7 @@ from ..models.desk import Desk
 from .acting import act, findings
 from .run import Run
 
+T = TypeVar("T")
 SHOWN = 2000
 """Characters of a tool's output, of its head and of its tail, that a model with calls of its own is shown."""
 
@@ -70,6 +73,8 @@ async def propose(state: State, runtime: Runtime[Run]) -> Command[str]:
     if work.proposal.role != "proposer":
         return _go(END, replace(work, ended=await _opinion(run, work)))
     model, tools = work.desk.model("proposer"), _offered(run, work.proposal)
+    if work.proposal.until == "step":
+        return await _step(run, work, model)
     if work.proposal.prefix and not model.capabilities.prefix:
         words = asks_for_beginning(work.proposal, work.written, model.capabilities)
         run.gateway.notice(
@@ -106,14 +111,57 @@ async def _write(run: Run, work: Work, model: Model, tools: list[ToolSpec]) -> C
     return _go("propose", longer) if step.more else _proposed(run, work, step.sample)
 
 
+async def _step(run: Run, work: Work, model: Model) -> Command[str]:
+    """The next line of a text makes the candidate. Where nobody knows whether the text ends with it, the verifier is
+    asked."""
+    work, step = await _line(run, work, model)
+    partial = step.goes_on is not False and not step.blank
+    candidate = run.proposer.candidate(work.proposal, work.round, step.sample, work.usage, work.written, partial)
+    if step.blank:
+        candidate = replace(candidate, complete=False, verdict=misfit("the reply holds no step"))
+    elif step.goes_on is None:
+        run.proposed[candidate.id] = candidate
+        ends = await _asked(run, lambda: _ends(run, work, candidate))
+        if isinstance(ends, Verdict):
+            candidate = replace(candidate, verdict=ends)
+        elif ends:
+            candidate = run.proposer.candidate(work.proposal, work.round, step.sample, work.usage, work.written)
+        candidate = replace(candidate, verifying=work.desk.usage - work.usage)
+    return _made(run, work, candidate)
+
+
+async def _line(run: Run, work: Work, model: Model) -> tuple[Work, Step]:
+    """Ask for a line; empty ones are passed over."""
+    can = model.capabilities
+    if not can.prefix:
+        run.gateway.notice(f"{model.name} cannot continue a text: it is asked for each step in words")
+    while True:
+        reply = await model.generate(run.proposer.request(work.proposal, (), (), True, can, work.written))
+        step = taken(reply.samples[0], can.prefix)
+        work = replace(work, usage=work.usage + reply.usage, pieces=work.pieces + 1)
+        if not step.blank or not can.prefix or work.pieces > BLANK:
+            return work, step
+        work = replace(work, written=(*work.written, Segment(step.sample.text)))
+
+
+async def _ends(run: Run, work: Work, candidate: Candidate) -> bool:
+    """Whether the verifier says that the text is a whole answer."""
+    ends = getattr(run.verifier, "ends", None)
+    return ends is not None and await ends(run.task, candidate, work.desk)
+
+
 def _own(work: Work, model: Model) -> tuple[Segment, ...]:
     """What is written, less a beginning that the model is asked to write itself."""
     return () if asks_for_beginning(work.proposal, work.written, model.capabilities) else work.written
 
 
 def _proposed(run: Run, work: Work, sample: Sample) -> Command[str]:
-    """The last piece makes the candidate, whose artifact may have to be executed."""
-    candidate = run.proposer.candidate(work.proposal, work.round, sample, work.usage, work.written)
+    """The last piece makes the candidate."""
+    return _made(run, work, run.proposer.candidate(work.proposal, work.round, sample, work.usage, work.written))
+
+
+def _made(run: Run, work: Work, candidate: Candidate) -> Command[str]:
+    """The candidate is there; its artifact may have to be executed."""
     candidate = replace(candidate, tool_runs=work.ran) if work.ran else candidate
     run.proposed[candidate.id] = candidate
     run.emit(Proposed, f"proposed/{candidate.id}", candidate=candidate)
@@ -173,30 +221,39 @@ async def execute(state: State, runtime: Runtime[Run]) -> Command[str]:
 
 
 async def verify(state: State, runtime: Runtime[Run]) -> dict[str, Work]:
-    """Ask the verifier. A candidate that is no answer at all has failed already. Tools that failed are found, too."""
+    """Ask the verifier, also about a partial text. What is no answer at all has failed already. Tools that failed are
+    found, too."""
     run, work = runtime.context, state["work"]
     candidate = work.ended
     assert isinstance(candidate, Candidate)
     found = findings(work.ran[work.taken :])
-    judged = await _judged(run, work, candidate) if candidate.complete and run.verifier is not None else candidate
+    open = candidate.complete or candidate.verdict.outcome == "unscored"
+    judged = await _judged(run, work, candidate) if open and run.verifier is not None else candidate
     if found:
         judged = replace(judged, verdict=replace(judged.verdict, findings=(*judged.verdict.findings, *found)))
     return {"work": replace(work, ended=judged)}
 
 
 async def _judged(run: Run, work: Work, candidate: Candidate) -> Candidate:
-    assert run.verifier is not None
+    verifier = run.verifier
+    assert verifier is not None
     run.budget.count_verdict()
     before = work.desk.usage
+    verdict = await _asked(run, lambda: verifier.verify(run.task, candidate, work.desk))
+    return replace(candidate, verdict=verdict, verifying=candidate.verifying + work.desk.usage - before)
+
+
+async def _asked(run: Run, asking: Callable[[], Awaitable[T]]) -> T | Verdict:
+    """What the verifier says, or the verdict on a candidate where it cannot: its text was paid for, so it is kept."""
+    name = run.verifier.name if run.verifier else ""
     try:
-        verdict = await run.verifier.verify(run.task, candidate, work.desk)
+        return await asking()
     except BudgetSpent as error:
-        verdict = Verdict("unscored", None, (Finding("budget", None, str(error)),), run.verifier.name)
+        return Verdict("unscored", None, (Finding("budget", None, str(error)),), name)
     except (UsageError, JournalMismatch):
         raise
-    except Exception as error:  # the candidate is kept: its text was paid for
-        verdict = Verdict("infra_error", None, (Finding("infrastructure", None, told(error)),), run.verifier.name)
-    return replace(candidate, verdict=verdict, verifying=work.desk.usage - before)
+    except Exception as error:
+        return Verdict("infra_error", None, (Finding("infrastructure", None, told(error)),), name)
 
 
 def build() -> Any:

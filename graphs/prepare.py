@@ -27,6 +27,7 @@ from ..models.gateway import Gateway
 from ..models.langchain import wrapped
 from ..tools import made as made_tools
 from ..verifiers import make
+from ..verifiers.steps import by_steps
 from .output import Output
 from .run import Run
 from .strategies import UNVERIFIED, VERIFIED, Strategy
@@ -59,7 +60,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     """Everything a run needs, made and checked before the first call."""
     _refuse_old_tracing()
     policy = plan.strategy.make()
-    verifier = _verifier(plan)
+    verifier = _verifier(plan, policy)
     models = {role: _model(m, settings.timeouts) for role, m in plan.models.items()}
     if plan.batch:
         models = _in_batches(models, settings.folder / "batches", emit)
@@ -156,10 +157,18 @@ def _in_batches(models: Mapping[str, Model], folder: Path, emit: Emitter) -> dic
     return {role: batched(model, folder, emit.notice) if batchable(model) else model for role, model in models.items()}
 
 
-def _verifier(plan: Plan) -> Verifier | None:
+def _verifier(plan: Plan, policy: Policy) -> Verifier | None:
+    """The verifier that is asked for; with ``auto`` the policy's own, or the task's. Policies by steps have theirs
+    around it."""
+    asked = _asked_for(plan, policy)
+    return by_steps(asked) if getattr(policy, "by_steps", False) else asked
+
+
+def _asked_for(plan: Plan, policy: Policy) -> Verifier | None:
     wanted, name = plan.verify, plan.strategy.name
     if isinstance(wanted, str) and wanted == "auto":
-        wanted = "sql" if plan.task.database is not None and name not in UNVERIFIED else None
+        usual = "sql" if plan.task.database is not None and name not in UNVERIFIED else None
+        wanted = getattr(policy, "verifier", usual)
     if wanted not in (None, "none"):
         return make(wanted, plan.gold)
     if name in VERIFIED:
@@ -247,5 +256,10 @@ def _count_spent(gateway: Gateway, log: RunLog, verified: bool) -> None:
         for _ in log.of_kind("tool"):
             gateway.budget.take_tool_run(replayed=True)
         for record in log.of_kind("attempt"):
-            if verified and record.value.get("complete"):
+            if verified and _was_judged(record.value):
                 gateway.budget.count_verdict()
+
+
+def _was_judged(attempt: Mapping[str, Any]) -> bool:
+    """Whether a verifier was asked about a recorded attempt: all candidates but misfits."""
+    return "complete" in attempt and (attempt["complete"] or attempt["verdict"]["verifier"] != "format")

@@ -20,6 +20,8 @@ KNOWN = {
     "math-answer": f"{__name__}.math_answer:MathAnswer",
     "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
     "game24": f"{__name__}.game24:Game24",
+    "steps": f"{__name__}.steps:Steps",
+    "plangen": f"{__name__}.plangen:PlanGen",
     "python-tests": f"{__name__}.code.python_tests:PythonTests",
     "stdin-stdout": f"{__name__}.code.stdin_stdout:StdinStdout",
 }
@@ -28,6 +30,8 @@ GOLDEN = ("oracle", "math-answer")
 WITH_ARGUMENT = {
     "judge": f"{__name__}.judge:hearing",
     "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
+    "steps": f"{__name__}.steps:around",
+    "plangen": f"{__name__}.plangen:with_argument",
     "python-tests": f"{__name__}.code.python_tests:from_file",
     "stdin-stdout": f"{__name__}.code.stdin_stdout:from_file",
 }

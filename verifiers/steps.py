@@ -1,0 +1,115 @@
+"""The verifier ``steps``: is a text that grows by steps on its way to the answer, is it there, and is that right?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..agents.roles import Completion, Verification, messages
+from ..core.errors import OutputError
+from ..core.protocols import Context, Verifier
+from ..core.search import UNSCORED, Candidate, Finding, Verdict
+from ..core.task import Task
+from ..models.ask import ask
+
+VERIFIED = 95
+"""What a model's opinion of a whole text must be to pass, of -100 to 100 (PlanGEN)."""
+MOST = 0.99
+"""The most that steps without an answer can get."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Around any verifier, or none: what policies by steps verify with.
+
+    A partial text never passes; its score, at most ``MOST``, is how good the steps so far are. The inner verifier's own
+    ``async step(task, candidate, context) -> Verdict`` says so where it has one and gives a score (0: the step cannot
+    be); else the model of role ``step_reward`` does, as PlanGEN's verification agent (arXiv 2502.16111). A whole text
+    is the inner verifier's matter; without one it is again that model's, passed from ``VERIFIED`` on.
+    """
+
+    inner: Verifier | None = None
+
+    @property
+    def name(self) -> str:
+        """``steps``, or ``steps:NAME`` where there is a verifier for whole answers."""
+        return f"steps:{self.inner.name}" if self.inner else "steps"
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The model roles that are needed."""
+        return ("step_reward", *getattr(self.inner, "roles", ()))
+
+    @property
+    def stages(self) -> tuple[Verifier, ...]:
+        """The inner verifier, so that one named oracle is found."""
+        return (self.inner,) if self.inner else ()
+
+    async def ready(self, task: Task) -> None:
+        """Ask the inner verifier, if that can say whether it can judge this task."""
+        if ready := getattr(self.inner, "ready", None):
+            await ready(task)
+
+    async def ends(self, task: Task, candidate: Candidate, context: Context) -> bool:
+        """Whether the text is a whole answer: by the inner verifier's own ``ends``, else by the model of role
+        ``completion``. One that gives no usable opinion goes on."""
+        if ends := _own(self.inner, "ends"):
+            return await ends(task, candidate, context)
+        prompt = messages("completion", task, [candidate])
+        try:
+            said = await ask(context.model("completion"), prompt, Completion, seed=candidate.proposal.seed or 0)
+        except OutputError:
+            return False
+        return said.complete
+
+    async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """The inner verdict on a whole text, else how good the steps are."""
+        if candidate.complete and self.inner is not None:
+            return replace(await self.inner.verify(task, candidate, context), verifier=self.name)
+        found = UNSCORED
+        if not candidate.complete and (step := _own(self.inner, "step")):
+            found = await step(task, candidate, context)
+        if found.outcome == "unscored":
+            said = await self._opinion(task, candidate, context, found.text)
+            found = replace(said, findings=(*found.findings, *said.findings))
+        if not candidate.complete and found.score is not None:
+            found = replace(found, outcome="failed", score=min(found.score, MOST))
+        return replace(found, verifier=self.name)
+
+    async def _opinion(self, task: Task, candidate: Candidate, context: Context, heard: str) -> Verdict:
+        prompt = messages("step_reward", task, [candidate], heard=heard)
+        seed = candidate.proposal.seed or 0
+        try:
+            said = await ask(context.model("step_reward"), prompt, Verification, seed=seed)
+        except OutputError as error:
+            return Verdict("unscored", None, (Finding("step", None, str(error)),))
+        score = (said.score + 100) / 200
+        first, *others = [point.critique[:500] for point in said.critique[:8]] or [""]
+        rest = (Finding("step", None, critique) for critique in others)
+        outcome = "passed" if said.score >= VERIFIED else "failed"
+        return Verdict(outcome, score, (Finding("step", score, first), *rest))
+
+
+def _own(verifier: Verifier | None, method: str) -> Any:
+    """A verifier's own method, or that of the first of its stages that has it; none where nobody has."""
+    return next((getattr(each, method) for each in _all(verifier) if hasattr(each, method)), None)
+
+
+def _all(verifier: Verifier | None) -> Iterator[Verifier]:
+    if verifier is not None:
+        yield verifier
+        for stage in getattr(verifier, "stages", ()):
+            yield from _all(stage)
+
+
+def around(name: str) -> Steps:
+    """The steps of the verifier of a name: ``steps:game24``."""
+    from . import make
+
+    return Steps(make(name))
+
+
+def by_steps(verifier: Verifier | None) -> Steps:
+    """What a policy by steps verifies with."""
+    return verifier if isinstance(verifier, Steps) else Steps(verifier)
