@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core.messages import Capabilities, Reply, Request, Usage
-from ..core.protocols import Model
+from ..core.protocols import Context, Model
 from ..core.wire import decode
 from .gateway import Gateway, Part, request_hash
 
 if TYPE_CHECKING:
     from .rounds import Group
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -55,6 +57,10 @@ class Desk:
     def model(self, role: str) -> Model:
         """The model that plays ``role``, bound to this attempt."""
         return Bound(self, role, self.gateway.model(role))
+
+    async def once(self, key: str, make: Callable[[Context], Awaitable[T]]) -> T:
+        """Work that is done once a run; its calls have a desk, and keys in the journal, of their own."""
+        return await self.gateway.once.do(key, lambda: make(Desk(self.gateway, f"once/{key}")))
 
     async def generate(self, model: Model, role: str, request: Request) -> Reply:
         """The reply to the next request of a role. Each sample has a record, and only missing ones are asked for."""

@@ -19,6 +19,7 @@ from ..core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..core.protocols import Model
 from ..core.provider import Price, Rate, Timeouts
 from ..core.seeds import fingerprint
+from ..core.waiting import Once
 from ..core.wire import dumps, encode, to_bytes
 from .line import Line, Said
 from .prices import price_of
@@ -94,6 +95,7 @@ class Gateway:
     ) -> None:
         self.log = log
         self.budget = budget
+        self.once = Once()
         self._models = models
         self._emit = emit
         self._cache = cache

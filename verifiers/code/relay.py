@@ -24,7 +24,7 @@ MOST_ANSWER = 4 << 20
 """Bytes of one answer of the code."""
 START_SECONDS = 20.0
 GRACE = 2.0
-INSIDE = ("plain", "candidate", "checks", "counting")
+INSIDE = ("plain", "candidate", "checks", "counting", "proof")
 HERE = Path(__file__).parent
 
 _desks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
@@ -71,14 +71,15 @@ async def trial(box: Sandbox, what: Trial) -> Outcome:
         )
         try:
             async with asyncio.TaskGroup() as both:  # neither is left behind when the other does not start
-                code = both.create_task(_start(box, stack, "candidate", bounds))
-                tests = both.create_task(_start(box, stack, "checks", bounds))
+                code = both.create_task(started(box, stack, "candidate", bounds))
+                tests = both.create_task(started(box, stack, "checks", bounds))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         return await _Relay(code.result(), tests.result(), what).run()
 
 
-async def _start(box: Sandbox, stack: AsyncExitStack, program: str, bounds: Bounds) -> Inside:
+async def started(box: Sandbox, stack: AsyncExitStack, program: str, bounds: Bounds) -> Inside:
+    """One of the programs that run inside, until the stack is left."""
     files = {f"inside/{name}.py": (HERE / f"{name}.py").read_bytes() for name in INSIDE} | {"inside/__init__.py": b""}
     run = f"import sys; sys.path.insert(0, ''); from inside.{program} import main; main()"
     inside = await box.start([PYTHON, "-I", "-c", run], files=files, bounds=bounds)
