@@ -86,9 +86,18 @@ class PlanGen:
             return self._verdict(known, proved, None, str(error))
         return self._verdict(known, proved, said, "")
 
-    async def told(self, task: Task, context: Context) -> str:
-        """The constraints in words, for an agent that judges steps."""
-        return (await self.known(task, context)).words({})
+    async def step(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """How good the steps so far are, by the role ``step_reward``, which is told the constraints."""
+        known = await self.known(task, context)
+        prompt = messages("step_reward", task, [candidate], known.words({}))
+        seed = candidate.proposal.seed or 0
+        try:
+            said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
+        except OutputError as error:
+            return Verdict("unscored", None, (Finding("step", None, str(error)),), self.name)
+        score = (said.score + 100) / 200
+        words = " ".join(_line(point.critique, CRITIQUE) for point in said.critique[:OTHERS])
+        return Verdict("failed", score, (Finding("step", score, words),), self.name)
 
     async def known(self, task: Task, context: Context) -> Known:
         """The task's constraints, read out of it once a run, and its checks, tried once."""

@@ -140,10 +140,8 @@ def check(answer):
 def test_data_crosses_as_data():
     task = Task("A list?", output_schema={"type": "array"})
     code = "def check(answer): return isinstance(answer, list) and len(answer) == 2"
-    prover, said = proved(
-        constraint(code, ["[1, 2]", "[3,4]"], ["[1]"]), [5, 6], [5], "56", [5, float("nan")], task=task
-    )
-    assert said == [True, False, False, True]
+    each = constraint(code, ["[1, 2]", "[3,4]"], ["[1]"])
+    assert proved(each, [5, 6], [5], "56", [5, float("nan")], task=task)[1] == [True, False, False, True]
     assert proved(constraint(code, ["one, two"], ["[1]"]), [5, 6], task=task)[0].unsound == (0,)
 
 
