@@ -20,6 +20,11 @@ KNOWN = {
     "self_refine": f"{_HERE}.self_refine:SelfRefine",
     "iad": f"{_HERE}.iad:IAD",
     "start": f"{_HERE}.start:Start",
+    "tree_of_thought": f"{_HERE}.tree_of_thought:TreeOfThought",
+    "rebase": f"{_HERE}.rebase:Rebase",
+    "particle_filter": f"{_HERE}.particle_filter:ParticleFilter",
+    "a_star": f"{_HERE}.a_star:AStar",
+    "mcts": f"{_HERE}.mcts:MCTS",
 }
 UNVERIFIED = ("self_refine",)
 """Strategies that by definition work without a verifier, unless the user asks for one."""
@@ -58,12 +63,16 @@ class Strategy:
             raise UsageError(f"{self.name!r} is not a strategy: it needs propose and select")
         if not isinstance(made, type):
             return made
-        known = {f.name: f for f in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
+        known = _fields(made)
         for name in self.parameters:
             if name not in known:
                 has = ", ".join(known) or "none"
                 raise UsageError(f"strategy {self.name} has no parameter {name!r}{meant(name, known)}; it has {has}")
         return _validated(self.name, made, self.parameters)
+
+
+def _fields(made: Any) -> list[str]:
+    return [f.name for f in dataclasses.fields(made)] if dataclasses.is_dataclass(made) else []
 
 
 def _name(policy: Policy) -> str:
@@ -86,7 +95,8 @@ def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def proposals(name: str, total: int) -> dict[str, int]:
-    """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width)."""
+    """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width; one that
+    works by steps: as many steps)."""
     if name in ("best_of_n", "self_refine"):
         return {"n": total}
     if name == "iad":
@@ -96,6 +106,8 @@ def proposals(name: str, total: int) -> dict[str, int]:
         return {"rounds": total - 1}
     if name == "single" and total == 1:
         return {}
+    if getattr(made := resolve("strategy", name, KNOWN), "by_steps", False) and "budget" in _fields(made):
+        return {"budget": total}
     raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")
 
 

@@ -31,7 +31,8 @@ class Turn:
 
 
 async def check(policy: Policy) -> list[Line]:
-    """Play ``GAMES`` games with right, wrong, unscored, unusable and lost attempts. Never raises for what it does."""
+    """Play ``GAMES`` games with right, wrong, unscored, unusable and lost attempts, and partial ones where steps are
+    wanted. Never raises for what it does."""
     suite = _Suite(policy)
     played = await lines({"ends": suite.ends})
     if played[0].outcome == "fails":
@@ -132,8 +133,9 @@ def _attempt(proposal: Proposal, search: Search) -> Attempt:
         value = None if rng.random() < 0.1 else _example(OUTPUTS[proposal.role].model_json_schema(), rng)
         error = "" if value else "no usable opinion"
         return Opinion(id=proposal.id, proposal=proposal, round=search.round, value=value, error=error)
-    text = f"answer {rng.randrange(4)}"
-    kind = rng.choice(["right", "wrong", "wrong", "wrong", "unscored", "unusable", "lost"])
+    partial = proposal.until == "step" and rng.random() < 0.7
+    text = f"{proposal.prefix}step {rng.randrange(4)}\n" if partial else f"{proposal.prefix}answer {rng.randrange(4)}"
+    kind = rng.choice(["wrong" if partial else "right", "wrong", "wrong", "wrong", "unscored", "unusable", "lost"])
     score = {"right": 1.0, "wrong": round(rng.random(), 1), "unusable": 0.0}.get(kind)
     outcomes: dict[str, Outcome] = {"right": "passed", "unscored": "unscored", "lost": "infra_error"}
     blank = Candidate(
@@ -144,7 +146,8 @@ def _attempt(proposal: Proposal, search: Search) -> Attempt:
     )
     if kind in ("lost", "unusable"):
         return blank
-    return replace(blank, segments=(Segment(text),), artifact=text, answer=text, complete=True, key=text)
+    said = replace(blank, segments=(Segment(text),), artifact=text.strip(), key=text)
+    return said if partial else replace(said, answer=text, complete=True)
 
 
 def _example(schema: Mapping[str, Any], rng: random.Random, named: Mapping[str, Any] | None = None) -> Any:

@@ -57,7 +57,7 @@ def test_a_policy_object_is_recorded_with_all_its_parameters():
         (
             "magic",
             {},
-            "unknown strategy 'magic'; known: best_of_n, iad, self_refine, single, start, or give package.mod",
+            f"unknown strategy 'magic'; known: {', '.join(sorted(KNOWN))}, or give package.mod",
         ),
         ("iad", {"depth": 3}, "strategy iad has no parameter 'depth'; it has rounds, width"),
         ("iad", {"rounds": "many"}, "strategy iad: rounds = 'many': Input should be a valid integer"),
