@@ -158,9 +158,11 @@ def _in_batches(models: Mapping[str, Model], folder: Path, emit: Emitter) -> dic
 
 
 def _verifier(plan: Plan, policy: Policy) -> Verifier | None:
-    """The verifier that is asked for; with ``auto`` the policy's own, or the task's. Policies by steps have theirs
-    around it."""
+    """The verifier that is asked for; with ``auto`` the policy's own, or the task's. A policy may make its own of it,
+    and those by steps have theirs around it."""
     asked = _asked_for(plan, policy)
+    if verifying := getattr(policy, "verifying", None):
+        asked = verifying(asked)
     return by_steps(asked) if getattr(policy, "by_steps", False) else asked
 
 
@@ -168,7 +170,7 @@ def _asked_for(plan: Plan, policy: Policy) -> Verifier | None:
     wanted, name = plan.verify, plan.strategy.name
     if isinstance(wanted, str) and wanted == "auto":
         usual = "sql" if plan.task.database is not None and name not in UNVERIFIED else None
-        wanted = getattr(policy, "verifier", usual)
+        wanted = plan.strategy.verifier or getattr(policy, "verifier", usual)
     if wanted not in (None, "none"):
         return make(wanted, plan.gold)
     if name in VERIFIED:

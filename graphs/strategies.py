@@ -25,6 +25,42 @@ KNOWN = {
     "particle_filter": f"{_HERE}.particle_filter:ParticleFilter",
     "a_star": f"{_HERE}.a_star:AStar",
     "mcts": f"{_HERE}.mcts:MCTS",
+    "mixture": f"{_HERE}.mixture:Mixture",
+    "plan_execute": f"{_HERE}.plan_execute:PlanExecute",
+    "plangen-best-of-n": f"{_HERE}.best_of_n:BestOfN",
+    "plangen-tot": f"{_HERE}.tree_of_thought:TreeOfThought",
+    "plangen-rebase": f"{_HERE}.rebase:Rebase",
+    "plangen-mixture": f"{_HERE}.mixture:Mixture",
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A known policy under another name: what it stands for, its parameters, and the verifier that it has where the
+    user names none."""
+
+    summary: str
+    parameters: Mapping[str, Any]
+    verifier: str = "plangen"
+
+
+PRESETS = {
+    "plangen-best-of-n": Preset(
+        "PlanGEN's best of N (arXiv 2502.16111): five whole plans, each verified against the task's constraints.",
+        {"n": 5, "temperature": 0.7, "max_tokens": 2048, "early_stop": False},
+    ),
+    "plangen-tot": Preset(
+        "PlanGEN's tree of thought (arXiv 2502.16111): each step scored against the task's constraints.",
+        {"children": 3, "budget": 20, "temperature": 0.7},
+    ),
+    "plangen-rebase": Preset(
+        "PlanGEN's REBASE (arXiv 2502.16111): ten steps scored against the task's constraints, the better go on.",
+        {"width": 4, "temperature": 0.7},
+    ),
+    "plangen-mixture": Preset(
+        "PlanGEN's mixture (arXiv 2502.16111): a draft, then whatever algorithm a UCB with a model's priors picks.",
+        {},
+    ),
 }
 UNVERIFIED = ("self_refine",)
 """Strategies that by definition work without a verifier, unless the user asks for one."""
@@ -68,7 +104,16 @@ class Strategy:
             if name not in known:
                 has = ", ".join(known) or "none"
                 raise UsageError(f"strategy {self.name} has no parameter {name!r}{meant(name, known)}; it has {has}")
-        return _validated(self.name, made, self.parameters)
+        return _validated(self.name, made, {**_preset(self.name), **self.parameters})
+
+    @property
+    def verifier(self) -> str | None:
+        """The verifier that a preset has where the user names none."""
+        return PRESETS[self.name].verifier if self.name in PRESETS else None
+
+
+def _preset(name: str) -> Mapping[str, Any]:
+    return PRESETS[name].parameters if name in PRESETS else {}
 
 
 def _fields(made: Any) -> list[str]:
@@ -96,8 +141,8 @@ def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
 
 def proposals(name: str, total: int) -> dict[str, int]:
     """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width; one that
-    works by steps: as many steps)."""
-    if name in ("best_of_n", "self_refine"):
+    grows a tree: as many steps)."""
+    if name in ("best_of_n", "self_refine", "plangen-best-of-n"):
         return {"n": total}
     if name == "iad":
         width = 2 if total % 2 == 0 else 1
@@ -106,17 +151,25 @@ def proposals(name: str, total: int) -> dict[str, int]:
         return {"rounds": total - 1}
     if name == "single" and total == 1:
         return {}
-    if getattr(made := resolve("strategy", name, KNOWN), "by_steps", False) and "budget" in _fields(made):
+    if _is_tree(resolve("strategy", name, KNOWN)):
         return {"budget": total}
     raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")
+
+
+def _is_tree(made: Any) -> bool:
+    from .policies.trees import TreePolicy
+
+    return isinstance(made, type) and issubclass(made, TreePolicy)
 
 
 def describe(name: str) -> dict[str, Any]:
     """A strategy in plain data: name, summary (a line), about (all its text), parameters with default and kind."""
     made = resolve("strategy", name, KNOWN)
     module, about = (_words(each) for each in (inspect.getmodule(made), made))
+    module = PRESETS[name].summary if name in PRESETS else module
+    preset = _preset(name)
     parameters = [
-        {"name": f.name, "default": f.default, "kind": _kind(made, str(f.type))}
+        {"name": f.name, "default": preset.get(f.name, f.default), "kind": _kind(made, str(f.type))}
         for f in (dataclasses.fields(made) if dataclasses.is_dataclass(made) else ())
         if f.name != "roles"
     ]

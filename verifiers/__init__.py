@@ -20,6 +20,7 @@ KNOWN = {
     "math-answer": f"{__name__}.math_answer:MathAnswer",
     "graph-coloring": f"{__name__}.graph_coloring:GraphColoring",
     "game24": f"{__name__}.game24:Game24",
+    "natural-plan": f"{__name__}.natural_plan:NaturalPlan",
     "steps": f"{__name__}.steps:Steps",
     "plangen": f"{__name__}.plangen:PlanGen",
     "python-tests": f"{__name__}.code.python_tests:PythonTests",

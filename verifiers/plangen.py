@@ -57,11 +57,13 @@ class PlanGen:
     check to a constraint, Python or (for a task with a database) SQL; with ``prove`` those count that hold for all
     their right examples and for no wrong one, in a sandbox. A hard constraint that is proved broken fails the candidate
     whatever the agent says, and halves its score. An agent without a usable opinion leaves the candidate unscored.
+    ``instruction`` is what the agents that judge are told besides.
     """
 
     threshold: int = THRESHOLD
     prove: bool = True
     box: Sandbox | None = None
+    instruction: str = ""
 
     roles = ("constraint", "verification")  # not a parameter: who is asked
 
@@ -78,7 +80,7 @@ class PlanGen:
         """One call, one repair turn at most, and the constraints' own where nobody has asked for them yet."""
         known = await self.known(task, context)
         proved = await known.prover.prove(candidate)
-        prompt = messages("verification", task, [candidate], known.words(proved))
+        prompt = messages("verification", task, [candidate], self._told(known.words(proved)))
         model, seed = context.model("verification"), candidate.proposal.seed or 0
         try:
             said = await ask(model, prompt, Verification, seed=seed, max_tokens=TOKENS)
@@ -89,7 +91,7 @@ class PlanGen:
     async def step(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """How good the steps so far are, by the role ``step_reward``, which is told the constraints."""
         known = await self.known(task, context)
-        prompt = messages("step_reward", task, [candidate], known.words({}))
+        prompt = messages("step_reward", task, [candidate], self._told(known.words({})))
         seed = candidate.proposal.seed or 0
         try:
             said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
@@ -98,6 +100,9 @@ class PlanGen:
         score = (said.score + 100) / 200
         words = " ".join(_line(point.critique, CRITIQUE) for point in said.critique[:OTHERS])
         return Verdict("failed", score, (Finding("step", score, words),), self.name)
+
+    def _told(self, constraints: str) -> str:
+        return f"{constraints}\n\n{self.instruction}".strip()
 
     async def known(self, task: Task, context: Context) -> Known:
         """The task's constraints, read out of it once a run, and its checks, tried once."""

@@ -53,13 +53,18 @@ class UCB:
         }
 
 
+NOTHING: Mapping[str, Record] = {}
+"""No past."""
 Trial = tuple[str, float]
 """An algorithm that was run, and the score it reached, in 0..1."""
 
 
-def records(algorithms: Sequence[str], trials: Iterable[Trial], threshold: float) -> dict[str, Record]:
-    """The records of the algorithms after these trials, in order; trials of others are passed over."""
-    found = dict.fromkeys(algorithms, Record())
+def records(
+    algorithms: Sequence[str], trials: Iterable[Trial], threshold: float, past: Mapping[str, Record] = NOTHING
+) -> dict[str, Record]:
+    """The records of the algorithms after these trials, in order, gone on with from those of the ``past``; trials of
+    others are passed over."""
+    found = {name: past.get(name, Record()) for name in algorithms}
     for name, score in trials:
         if name in found:
             found[name] = found[name].after(score, threshold)
