@@ -100,9 +100,9 @@ class Policy(Protocol):
     A policy may also have ``enough(search) -> bool``, asked after each verdict of a round: true closes the round, and
     ``roles``, the roles besides ``proposer`` that it asks for, ``at_most``, the most candidates it proposes, ``tools``,
     the names of those that it is made for, ``by_steps``, true where it proposes steps (whatever verifies is then put
-    into ``Steps``), ``verifier``, the name of the one it has where the user names none, ``verifying(verifier)``, what it
-    makes of the user's, ``memory()``, a memory of its own for several tasks, and ``numbers(search)``, by a candidate's
-    id the numbers that it has for it, by name.
+    into ``Steps``), ``verifier``, the name of the one it has where the user names none, ``verifying(verifier)``, what
+    it makes of the user's, ``memory()``, a memory of its own for several tasks, and ``numbers(search)``, by a
+    candidate's id the numbers that it has for it, by name.
     """
 
     def propose(self, search: Search) -> list[Proposal]: ...
