@@ -228,7 +228,7 @@ class Result:
 
     ``answer`` is none when the run abstained. ``stopped`` says why it ended: ``passed`` (the policy saw enough),
     ``done`` (the policy had nothing more to propose), ``budget: NAME``, or ``error: …`` (a whole round was lost;
-    the run can be resumed).
+    the run can be resumed). ``numbers`` are those that the policy has for candidates: by id, each by its name.
     """
 
     run_id: str
@@ -238,6 +238,7 @@ class Result:
     spend: Spend = field(default_factory=Spend)
     stopped: str = "done"
     strategy: str = ""
+    numbers: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
 
     @property
     def verdict(self) -> Verdict:
@@ -253,3 +254,19 @@ class Result:
     def opinions(self) -> tuple[Opinion, ...]:
         """Every opinion, in the order asked for."""
         return tuple(a for a in self.attempts if isinstance(a, Opinion))
+
+    @property
+    def tree(self) -> tuple[tuple[int, Candidate], ...]:
+        """The candidates with their depth, from 0: each below the first of its parents, children in order."""
+        below: dict[str, list[Candidate]] = {}
+        known = {c.id for c in self.candidates}
+        for candidate in self.candidates:
+            above = next((id for id in candidate.proposal.parents if id in known), "")
+            below.setdefault(above, []).append(candidate)
+        found: list[tuple[int, Candidate]] = []
+        waiting = [(0, root) for root in reversed(below.get("", []))]
+        while waiting:
+            depth, candidate = waiting.pop()
+            found.append((depth, candidate))
+            waiting.extend((depth + 1, child) for child in reversed(below.get(candidate.id, [])))
+        return tuple(found)

@@ -17,7 +17,7 @@ from ..agents.drafts import begun
 from ..core.errors import BudgetSpent, JournalMismatch, UsageError, told
 from ..core.events import AttemptEnded
 from ..core.protocols import Session
-from ..core.search import Attempt, Candidate, Proposal, Result
+from ..core.search import Attempt, Candidate, Proposal, Result, Search
 from ..core.waiting import through
 from ..core.wire import dumps
 from ..models.desk import Desk
@@ -134,7 +134,8 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     """Let the policy pick; say why the run ended."""
     run, attempts = runtime.context, state.get("attempts", [])
     spend = run.budget.spend
-    chosen = run.policy.select(run.search(attempts, state.get("round", 0), spend))
+    search = run.search(attempts, state.get("round", 0), spend)
+    chosen = run.policy.select(search)
     stopped = state.get("stopped", "done")
     if stopped == "done" and chosen is not None and chosen.verdict.outcome == "passed":
         stopped = "passed"
@@ -148,8 +149,19 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
         spend=spend,
         stopped=stopped,
         strategy=run.strategy,
+        numbers=_numbers(run, search),
     )
     return {"result": result}
+
+
+def _numbers(run: Run, search: Search) -> dict[str, dict[str, float]]:
+    """What the policy thinks of the candidates, where it says so; the answer is not lost when it fails."""
+    numbers = getattr(run.policy, "numbers", None)
+    try:
+        return {id: dict(each) for id, each in numbers(search).items()} if numbers else {}
+    except Exception as error:
+        run.gateway.notice(f"{run.strategy} has no numbers: {told(error)}")
+        return {}
 
 
 async def learn(state: State, runtime: Runtime[Run]) -> dict[str, Any]:

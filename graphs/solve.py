@@ -221,6 +221,7 @@ def _end(run: Run, result: Result) -> None:
         "best": result.best.id if result.best else None,
         "outcome": result.verdict.outcome,
         "spend": encode(result.spend),
+        **({"numbers": result.numbers} if result.numbers else {}),
     }
     run.log.put("end", "", value, t=result.spend.seconds)
 

@@ -134,7 +134,9 @@ def attempts_of(records: Sequence[Record]) -> list[Attempt]:
 def result_of(info: RunInfo, records: Sequence[Record]) -> Result:
     """How a run ended, or stands, with the attempt that was chosen. Raises as ``attempts_of`` does."""
     attempts = attempts_of(records)
-    chosen = next((r.value["best"] for r in records if r.kind == "end"), None)
+    ends: list[Mapping[str, Any]] = [r.value for r in records if r.kind == "end"]
+    end = ends[0] if ends else dict[str, Any]()
+    chosen = end.get("best")
     return Result(
         run_id=info.id,
         answer=info.answer,
@@ -143,6 +145,7 @@ def result_of(info: RunInfo, records: Sequence[Record]) -> Result:
         spend=info.spend,
         stopped=info.stopped,
         strategy=info.strategy,
+        numbers=end.get("numbers", {}),
     )
 
 
