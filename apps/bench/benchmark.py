@@ -20,6 +20,7 @@ KNOWN = {
     "humaneval": "veriloop.apps.bench.humaneval:HumanEval",
     "mbpp": "veriloop.apps.bench.mbpp:Mbpp",
     "graph_coloring": "veriloop.apps.bench.graph_coloring:GraphColorings",
+    "natural_plan": "veriloop.apps.bench.natural_plan.benchmark:NaturalPlan",
 }
 
 Scores = Mapping[str, bool | float]

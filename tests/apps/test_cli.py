@@ -152,7 +152,8 @@ MISTAKES = {
     "no key": (["--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
     "no such verifier": (
         ["--verify", "mine"],
-        "unknown verifier 'mine'; known: game24, graph-coloring, judge, math-answer, oracle, python-tests, sql,",
+        "unknown verifier 'mine'; known: game24, graph-coloring, judge, math-answer, natural-plan, oracle, plangen, "
+        "python-tests, sql,",
     ),
     "almost a verifier": (["--verify", "slq"], "unknown verifier 'slq' (did you mean 'sql'?)"),
     "almost a command": (["--verify", "shel:./check.sh"], "(did you mean 'shell'?)"),
