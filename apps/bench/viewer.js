@@ -221,8 +221,14 @@ var VeriloopViewer = (() => {
       }
       column.append(this.outcome(cell));
       if (cell.error) column.append(make("p", { class: "v-error", text: cell.error }));
+      const tree = grown(cell.candidates);
+      for (const [depth, candidate] of tree || []) {
+        const box = this.candidate(candidate, cell);
+        box.style.marginLeft = `${Math.min(depth, 12) * 0.8}rem`;
+        column.append(box);
+      }
       let round = null;
-      for (const candidate of cell.candidates) {
+      for (const candidate of tree ? [] : cell.candidates) {
         if (candidate.round !== round) {
           round = candidate.round;
           column.append(make("p", { class: "v-round", text: `round ${round + 1}` }));
@@ -285,6 +291,24 @@ var VeriloopViewer = (() => {
       box.append(make("p", { class: "v-cost", text: `${candidate.tokens_in} tokens in · ${candidate.tokens_out} out${checking}` }));
       return box;
     }
+  }
+
+  // Candidates that go on with their parents' texts: each below its parent, with its depth; null where there are none.
+  function grown(candidates) {
+    const known = new Map(candidates.map((c) => [c.id, c])), below = new Map();
+    let steps = 0;
+    for (const c of candidates) {
+      const parent = known.get(c.parents[0]);
+      if (parent && c.answer !== parent.answer && c.answer.startsWith(parent.answer)) steps++;
+      const above = parent ? parent.id : "";
+      below.set(above, [...(below.get(above) || []), c]);
+    }
+    if (!steps || 2 * steps < candidates.filter((c) => known.has(c.parents[0])).length) return null;
+    const found = [], walk = (above, depth) => {
+      for (const c of below.get(above) || []) { found.push([depth, c]); walk(c.id, depth + 1); }
+    };
+    walk("", 0);
+    return found;
   }
 
   // The arms to begin with: of each strategy the first unchanged one without an oracle, the usual strategies (whose
@@ -369,5 +393,5 @@ var VeriloopViewer = (() => {
     }
   }
 
-  return { open, show, unpack, changes };
+  return { open, show, unpack, changes, grown };
 })();

@@ -132,8 +132,12 @@ def attempt(ended: Attempt) -> Any:
     head = Text.assemble((f"  {mark} {ended.id}{score} ", f"bold {colour}"), (ended.verdict.verifier, "dim"))
     body: list[Any] = [head]
     said = ended.artifact if isinstance(ended.artifact, str) else ended.text
+    step = ended.proposal.until == "step"
+    if step:
+        said = "\n".join([each for each in ended.text.splitlines() if each.strip()][-1:])
     if ended.proposal.parents:
-        body.append(Text(f"      prompt shows {', '.join(ended.proposal.parents)}", style="dim"))
+        verb = "goes on from" if step else "prompt shows"
+        body.append(Text(f"      {verb} {', '.join(ended.proposal.parents)}", style="dim"))
     if ran(ended):
         body.append(Padding(Syntax(clip(said), "sql", background_color="default", word_wrap=True), (0, 0, 0, 6)))
     elif said:

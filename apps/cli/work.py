@@ -108,7 +108,7 @@ def _silent(*_: object) -> None: ...
 def finish(result: Result, as_json: bool, kept: bool = True) -> None:
     """Print the answer; exit 1 where none passed. As JSON, ``best`` is the id of the attempt that was chosen. Raises
     ``RunFailed`` where trouble stopped the run, which can go on if it was ``kept``."""
-    from veriloop.apps.cli import show
+    from veriloop.apps.cli import show, trees
     from veriloop.core.wire import encode
 
     if as_json:
@@ -116,6 +116,8 @@ def finish(result: Result, as_json: bool, kept: bool = True) -> None:
         said = {**encode(result), "best": best, "answer": encode(result.answer), "outcome": result.verdict.outcome}
         typer.echo(json.dumps(said))
     else:
+        if trees.grown(result):
+            show.console().print(trees.tree(result))
         show.console().print(show.answer(result))
     if result.stopped.startswith("error: "):
         raise RunFailed(result.stopped.removeprefix("error: "), result.run_id, kept)

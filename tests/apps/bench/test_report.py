@@ -280,6 +280,10 @@ def test_a_browser_shows_it(out: Path, tmp_path: Path):
         assert page.run("VeriloopViewer.changes('SELECT a FROM t', 'SELECT a, b FROM t')") == [
             ["same", "SELECT a"], ["ins", ", b"], ["same", " FROM t"],
         ]  # fmt: skip
+        steps = "{id: 'a', parents: [], answer: 'x'}, {id: 'b', parents: [], answer: 'y'}"
+        more = "{id: 'c', parents: ['a'], answer: 'x z'}"
+        grown = f"VeriloopViewer.grown([{steps}, {more}]).map(([depth, c]) => [depth, c.id])"
+        assert page.run(grown) == [[0, "a"], [1, "c"], [0, "b"]]
         page.open(path, 1280)
         page.wait("document.querySelector('.v-column')")
         four = page.run("[...document.querySelectorAll('.v-column')].map((c) => c.getBoundingClientRect().right)")
