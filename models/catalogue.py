@@ -25,6 +25,7 @@ def catalogue() -> list[Line]:
     """The embedded models, then the providers."""
     return [
         *(Line(f"embedded:{name}", "a small model in this package, offline", "ready") for name in known()),
+        Line("embedded:FOLDER", "weights of that form in a folder (veriloop train sft)", "ready"),
         Line("anthropic:MODEL", "Claude, or any server that speaks Anthropic's Messages", _status(Anthropic)),
         Line("openai:MODEL", "any Chat Completions server: OpenAI, vLLM, Ollama, llama.cpp", _status(OpenAI)),
         Line("openai-responses:MODEL", "OpenAI's Responses, or a server that speaks it", _status(Responses)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -133,16 +134,17 @@ def strategy_of(text: str, wanted: Wanted) -> Strategy:
 
 
 def _split(text: str) -> tuple[str, dict[str, Any]]:
-    """``name`` or ``package.module:Name``, and the parameters behind it."""
-    parts = text.strip().split(":")
-    head = [part for part in parts if "=" not in part]
+    """``name`` or ``package.module:Name``, and the parameters behind it; a value may have a colon itself
+    (``position=after:Wait``)."""
+    parts = re.split(r":(?=[^:=]*=)", text.strip())
+    head = parts.pop(0) if "=" not in parts[0] else ""
     given: dict[str, Any] = {}
-    for part in parts[len(head) :]:
-        key, equals, value = part.partition("=")
-        if not equals or not key:
+    for part in parts:
+        key, _, value = part.partition("=")
+        if not key.strip():
             raise UsageError(f"strategy {text!r}: write NAME:PARAMETER=VALUE, as in iad:rounds=8:width=1")
         given[key.strip()] = value.strip()
-    return ":".join(head), given
+    return head, given
 
 
 def _sized(name: str, total: int, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from veriloop.apps.bench.arms import Arm, Wanted, arms_of
 from veriloop.apps.bench.benchmark import Benchmark, Item, make, name_of
 from veriloop.apps.bench.plan import Asked, Plan
 from veriloop.apps.bench.records import Row, key_of, unfinished
-from veriloop.apps.bench.runner import Lot, Quiet, Runner, Watch
+from veriloop.apps.bench.runner import Keep, Lot, Quiet, Runner, Watch
 from veriloop.apps.bench.tune import Tuned, set_aside, trials, unmeasured
 from veriloop.core.errors import UsageError, meant
 from veriloop.graphs.record import close_journal
@@ -28,7 +28,7 @@ TUNING = "tuning"
 @dataclass(frozen=True, kw_only=True)
 class Order:
     """A command: see ``veriloop bench --help``. ``benchmark`` is a name or an object, ``tools`` are names, ``tune``
-    is a share of the tasks, ``tune_on`` another data folder."""
+    is a share of the tasks, ``tune_on`` another data folder, ``keep`` takes in what each measured cell gave."""
 
     benchmark: str | Benchmark
     data: Path
@@ -49,6 +49,7 @@ class Order:
     metric: str = ""
     concurrency: int = 16
     max_money: float | None = None
+    keep: Keep | None = None
 
 
 class Course:
@@ -129,6 +130,7 @@ class Course:
             concurrency=self.order.concurrency,
             max_money=self.order.max_money,
             spent=spent,
+            keep=self.order.keep if folder == self.order.out else None,
         )
 
     def _note(self, **more: Any) -> None:

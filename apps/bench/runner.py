@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -43,6 +43,10 @@ class Watch(Protocol):
     def notice(self, text: str) -> None:
         """Something that a user should know."""
         ...
+
+
+Keep = Callable[[Item, Cell, Result], Awaitable[None]]
+"""Who takes in what a cell gave, before its row is written: after a kill, some cells are told again."""
 
 
 class Quiet:
@@ -92,7 +96,8 @@ class Whole:
 @dataclass(frozen=True, kw_only=True)
 class Lot:
     """What all cells of a folder share. ``tools`` are the names of those that a model may call. ``max_money`` is in US
-    dollars, for all sittings (see ``Purse``); ``spent`` of it are spent elsewhere."""
+    dollars, for all sittings (see ``Purse``); ``spent`` of it are spent elsewhere. ``keep`` is told of each cell that
+    could be run."""
 
     benchmark: Benchmark
     models: Mapping[str, str]
@@ -102,6 +107,7 @@ class Lot:
     concurrency: int = 16
     max_money: float | None = None
     spent: float = 0.0
+    keep: Keep | None = None
 
 
 Job = tuple[Item, int, Arm]
@@ -201,7 +207,10 @@ class Runner:
             result = await self._solve(arm, item, seed, cell.run)
             cell = replace(cell, seconds=round(result.spend.seconds, 4), spend=result.spend)  # paid, scored or not
             scores = await self.lot.benchmark.score(item, result.candidates)
-            return self._filled(cell, arm, item, result, scores)
+            cell = self._filled(cell, arm, item, result, scores)
+            if self.lot.keep is not None:
+                await self.lot.keep(item, cell, result)
+            return cell
         except JournalMismatch as error:
             said = f"{_line(error).partition(';')[0]}, code or settings changed since: give another --out"
             return replace(cell, stopped=f"error: {said}", error=said, right=self._none)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from veriloop.apps.cli import bench, catalogue, runs, sandbox, solve
+from veriloop.apps.cli import bench, catalogue, runs, sandbox, solve, train
 from veriloop.core.errors import RunFailed, VeriloopError, plain, told
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("solve")(solve.solve)
 app.command("demo")(solve.demo)
 app.add_typer(bench.app, name="bench")
+app.add_typer(train.app, name="train")
 app.add_typer(catalogue.models, name="models")
 app.add_typer(catalogue.strategies, name="strategies")
 app.add_typer(runs.app, name="runs")

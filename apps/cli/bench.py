@@ -11,11 +11,12 @@ from typer.core import TyperGroup
 
 from veriloop.apps.cli import bench_more
 from veriloop.apps.cli.catalogue import Json
-from veriloop.apps.cli.solve import Tools, complete_models, names, roles
+from veriloop.apps.cli.solve import Mcp, Tools, Unsafe, complete_models, named_tools, roles, unsafe
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
     from veriloop.apps.bench.course import Course, Order
+    from veriloop.apps.cli.bench_board import Board
 
 PROPOSALS = (
     "Candidates of each run, for all strategies alike. Default: each strategy's own number (best_of_n 8, "
@@ -55,6 +56,8 @@ def run(
         str, typer.Option(help="Verifiers, each strategy with each: sql+judge,oracle. Default: the benchmark's own.")
     ] = "",
     tools: Tools = [],  # noqa: B006 (typer reads the default, nobody changes it)
+    mcp: Mcp = [],  # noqa: B006
+    unsafe_local: Unsafe = False,
     proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help=PROPOSALS)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often each task is run, with seeds 0, 1, …")] = 1,
     model: Annotated[
@@ -102,14 +105,15 @@ def run(
     from veriloop.apps.bench.course import Course, Order
     from veriloop.apps.cli.work import cut_off
 
+    unsafe(unsafe_local)
     order = Order(
         benchmark=name,
         data=data,
         out=out,
         strategies=_words(strategies),
-        models=_models(model),
+        models=models_of(model),
         verify=_words(verify),
-        tools=names(tools),
+        tools=named_tools(tools, mcp),
         ablate=ablate,
         proposals=proposals,
         temperature=temperature,
@@ -123,11 +127,12 @@ def run(
         concurrency=concurrency,
         max_money=max_money,
     )
-    with cut_off(_go_on):
+    with cut_off(go_on):
         _follow(Course(order), order, json_)
 
 
-def _go_on() -> str:
+def go_on() -> str:
+    """How a command that was cut off goes on."""
     return "the same command goes on"
 
 
@@ -141,7 +146,7 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
 
     out = console(quiet=json_)
     with Board(out, course.metric) as board:
-        plan = at_work(course.run(board), _go_on)
+        plan = at_work(course.run(board), go_on)
     out.print("writing the report …", style="dim")
     run = measured(order.out)
     page = report.write(run)
@@ -151,6 +156,11 @@ def _follow(course: Course, order: Order, json_: bool) -> None:
     else:
         out.print(results(run, course.metric))
         out.print(f"\n{page}", style="dim")
+    settle(board)
+
+
+def settle(board: Board) -> None:
+    """Say what went wrong with cells. Raises ``UsageError`` where some met trouble or none could be run."""
     if board.broken and not board.sound:
         raise UsageError(f"no cell could be run, the first: {next(iter(board.broken.values()))}")
     if board.broken:
@@ -170,7 +180,8 @@ def _numbers(text: str) -> list[float]:
         raise UsageError(f"--temperatures {text!r}: give numbers, as in 0.3,0.7,1.0") from None
 
 
-def _models(given: list[str]) -> dict[str, str]:
+def models_of(given: list[str]) -> dict[str, str]:
+    """Models by role; that of the settings where none is named."""
     from veriloop.core.settings import load
 
     return roles(given) or {"proposer": load().model}

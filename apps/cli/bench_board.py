@@ -76,9 +76,9 @@ class Board(Lively):
         for label, standing in self._arms.items():
             shown.add_row(clip(label, 60), *standing.words())
         seconds = time.monotonic() - self._began
-        line = f"  {self._stage}: {self._done:,} of {self._total:,} cells · {_clock(seconds)}"
+        line = f"  {self._stage}: {self._done:,} of {self._total:,} cells · {clock(seconds)}"
         if self._fresh:
-            line += f" · {_clock((self._total - self._done) * seconds / self._fresh)} left"
+            line += f" · {clock((self._total - self._done) * seconds / self._fresh)} left"
         return Group(shown, Text(line, style="dim"))
 
 
@@ -105,7 +105,8 @@ class _Standing:
         return [f"{self.cells:,}", share, str(self.errors or "–"), f"{self.tokens:,}", money]
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as people read them."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 

@@ -39,6 +39,10 @@ Tools = Annotated[
     list[str],
     typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
 ]
+Mcp = Annotated[
+    list[str],
+    typer.Option("--mcp", help="An MCP server whose tools it may call: a command, or http(s)://…. Repeatable."),
+]
 Unsafe = Annotated[
     bool,
     typer.Option(
@@ -69,10 +73,7 @@ def solve(
         str, typer.Option(help="sql, judge, oracle, shell:COMMAND, pkg.module:name, A+B, or none.")
     ] = "auto",
     tools: Tools = [],  # noqa: B006
-    mcp: Annotated[
-        list[str],
-        typer.Option("--mcp", help="An MCP server whose tools it may call: a command, or http(s)://…. Repeatable."),
-    ] = [],  # noqa: B006
+    mcp: Mcp = [],  # noqa: B006
     unsafe_local: Unsafe = False,
     gold: Annotated[str | None, typer.Option(help="The right answer, for --verify oracle alone.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same proposals.")] = 0,
@@ -107,7 +108,7 @@ def solve(
         strategy=chosen,
         model=roles(model),
         verify=verify,
-        tools=[*names(tools), *(f"mcp:{each}" for each in mcp)],
+        tools=named_tools(tools, mcp),
         gold=gold,
         seed=seed,
         batch=batch,
@@ -119,9 +120,9 @@ def solve(
     finish(watch.over(work), json_, journal)
 
 
-def names(given: list[str]) -> list[str]:
-    """The names that an option holds, which is given several times or joins them by commas."""
-    return [name.strip() for each in given for name in each.split(",") if name.strip()]
+def named_tools(tools: list[str], mcp: list[str]) -> list[str]:
+    """The names that ``--tools`` holds, which is given several times or joins them by commas, and the MCP servers."""
+    return [*(name.strip() for each in tools for name in each.split(",") if name.strip()), *(f"mcp:{m}" for m in mcp)]
 
 
 def _asked(question: str, images: list[Path]) -> tuple[Message, ...] | str:

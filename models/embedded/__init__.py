@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import ModelError, UsageError
 from ...core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..capabilities import refuse
-from .kinds import SQL, TEXT, kind
+from .kinds import SQL, TEXT, foreign, kind
 from .reading import asked_about, attempts, question
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ WRITES = {
     TEXT: Capabilities(only=TEXT, n=True, stop=True, seed=True, logprobs=True, prefix=True),
 }
 """What a model can do, by its kind."""
+FILES = ("config.json", "model.safetensors", "tokenizer.json")
+"""What the folder of a model holds."""
 NUCLEUS = 0.99
 """The widest nucleus."""
 
@@ -34,20 +36,33 @@ def known() -> list[str]:
     return sorted(p.parent.name for p in HERE.glob("*/model.safetensors"))
 
 
+def located(name: str) -> Path:
+    """The folder of ``name``: a model of this package, or a path to weights in the same form. Raises ``UsageError``
+    where there is none, or it is a model for transformers."""
+    if name in known():
+        return HERE / name
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise UsageError(f"unknown embedded model {name!r}; known: {', '.join(known())}, or give the path of a folder")
+    if lost := [file for file in FILES if not (folder / file).is_file()]:
+        raise UsageError(f"embedded:{name}: {folder} holds no {lost[0]}; give the folder of an embedded model")
+    if foreign(folder):
+        raise UsageError(f"embedded:{name} is a model for transformers: write transformers:{name}")
+    return folder
+
+
 class Embedded:
     """An embedded model. It writes: of a request it reads the question (the last user turn that states the task) and
     the text to continue. One that writes SQL also reads earlier attempts that a method tells of and writes none of them
     again; and it plays judge and critic: how likely is it that an attempt is right?
 
-    ``folder`` holds its weights; without one it is the folder of that name in this package.
+    ``folder`` holds its weights; without one it is the folder of that name in this package, or at that path.
     """
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
-        if folder is None and name not in known():
-            raise UsageError(f"unknown embedded model {name!r}; known: {', '.join(known())}")
         self.name = f"embedded:{name}"
         self.tables = TABLES.get(name, ())
-        self._folder = folder or HERE / name
+        self._folder = folder or located(name)
         self.capabilities = WRITES[kind(self._folder)]
         self._engine: Engine | None = None
         self._loading = threading.Lock()

@@ -85,6 +85,9 @@ def check_folder(name: str, folder: Path) -> None:
     """Raise ``UsageError`` when ``folder`` lacks a config, weights in safetensors or a tokenizer."""
     if not (folder / "config.json").is_file():
         raise UsageError(f"{name}: {folder} holds no config.json; give the folder of a model for transformers")
+    if (config := read_json(folder / "config.json")) and "model_type" not in config:
+        embedded = name.replace("transformers:", "embedded:", 1)
+        raise UsageError(f"{name}: its config.json names no model_type; is it an embedded model? Write {embedded}")
     if lost := missing(folder):
         raise UsageError(f"{name}: {folder} holds {lost}")
     if not any((folder / file).is_file() for file in TOKENIZERS):

@@ -1,0 +1,138 @@
+"""Weights to train, and where they are written: a transformers folder, or an embedded model's, which is a Llama."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import transformers
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
+
+from veriloop.apps.train.tokens import ChatRows, PlainRows, Rows
+from veriloop.core.errors import ModelError, UsageError
+from veriloop.models.embedded import located
+from veriloop.models.embedded.kinds import TEXT, kind
+from veriloop.models.embedded.text import END
+from veriloop.models.local.folder import check_folder, locate, read_json, takes_pictures
+
+WEIGHTS = (".safetensors", ".bin", ".pt", ".index.json")
+"""How the files end that a training replaces."""
+EMBEDDED, LOCAL = "embedded", "transformers"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model to train. ``kind`` is whose form its folder has, ``folder`` where it came from."""
+
+    kind: str
+    folder: Path
+    model: Any
+    tokenizer: Any
+    rows: Rows
+
+    def save(self, out: Path) -> None:
+        """Write the model as it is now, in the form and the number type that it came in, each file in one move."""
+        part = out / ".part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        (_save_embedded if self.kind == EMBEDDED else _save_local)(self, part)
+        for file in sorted(part.iterdir()):
+            _sync(file)
+            os.replace(file, out / file.name)
+        part.rmdir()
+
+
+def where(name: str) -> tuple[str, Path]:
+    """The kind and the folder of a model that can be trained. Raises ``UsageError`` for any other."""
+    provider, _, rest = name.partition(":")
+    if provider == EMBEDDED and rest:
+        folder = located(rest)
+        if kind(folder) != TEXT:
+            raise UsageError(f"{name} writes no plain text: hints go into texts, so there is nothing to learn for it")
+        return EMBEDDED, folder
+    if provider == LOCAL and rest:
+        folder = locate(rest)
+        if folder is None:
+            raise UsageError(f"{name}: there is no folder {rest} and no such model on this machine; give a folder")
+        check_folder(name, folder)
+        if takes_pictures(folder):
+            raise UsageError(f"{name} takes pictures: only models of texts can be trained here")
+        return LOCAL, folder
+    raise UsageError(f"{name!r} cannot be trained here: give transformers:FOLDER, embedded:NAME or embedded:FOLDER")
+
+
+def load(name: str) -> Loaded:
+    """The weights of a model, in float32. Raises ``UsageError`` and ``ModelError`` in one line."""
+    form, folder = where(name)
+    try:
+        return _embedded(folder) if form == EMBEDDED else _local(name, folder)
+    except UsageError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(f"{name} does not load: {said}") from error
+
+
+def _embedded(folder: Path) -> Loaded:
+    from tokenizers import Tokenizer
+
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    marks: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
+    llama: Any = transformers.LlamaForCausalLM
+    model = llama(transformers.LlamaConfig(**config, **marks, attn_implementation="sdpa"))
+    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
+    weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
+    model.load_state_dict(weights)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    fast: Any = transformers.PreTrainedTokenizerFast
+    return Loaded(
+        EMBEDDED,
+        folder,
+        model,
+        fast(tokenizer_object=tokenizer, eos_token=END, pad_token=END),
+        PlainRows(Tokenizer.from_file(str(folder / "tokenizer.json"))),
+    )
+
+
+def _local(name: str, folder: Path) -> Loaded:
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    causal: Any = transformers.AutoModelForCausalLM
+    auto: Any = transformers.AutoTokenizer
+    model = causal.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **options)
+    tokenizer = auto.from_pretrained(folder, **options)
+    declared: Any = model.generation_config.eos_token_id
+    ends = cast("list[Any]", declared) if isinstance(declared, list) else [declared]
+    return Loaded(LOCAL, folder, model, tokenizer, ChatRows(name, tokenizer, ends))
+
+
+def _save_embedded(loaded: Loaded, part: Path) -> None:
+    """Float16, and an output matrix only where the model has one of its own."""
+    state: dict[str, Any] = loaded.model.state_dict()
+    if read_json(loaded.folder / "config.json").get("tie_word_embeddings"):
+        state.pop("lm_head.weight", None)
+    halves = {name: np.ascontiguousarray(each.float().cpu().numpy().astype(np.float16)) for name, each in state.items()}
+    save_file(halves, str(part / "model.safetensors"))
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copyfile(loaded.folder / name, part / name)
+
+
+def _save_local(loaded: Loaded, part: Path) -> None:
+    """The weights in the type of the folder's; every other file as it was there."""
+    config = read_json(loaded.folder / "config.json")
+    named = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+    loaded.model.to(getattr(torch, named, torch.float32)).save_pretrained(part)
+    for file in loaded.folder.iterdir():
+        if file.is_file() and not file.name.endswith(WEIGHTS):
+            shutil.copyfile(file, part / file.name)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())
