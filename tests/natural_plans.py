@@ -70,6 +70,12 @@ def trip(*stays: str) -> str:
 
 TRAVELLED = trip("Rome 1-3", "Riga 3-6", "Oslo 6-8", "Split 8-11")
 GOLDS = {"calendar_scheduling": SLOT, "meeting_planning": " ".join(MET), "trip_planning": TRAVELLED}
+BAD = {
+    "calendar_scheduling": "Monday, 9:00 - 9:30",
+    "meeting_planning": MET[0],
+    "trip_planning": trip("Rome 1-3", "Split 3-11"),
+}
+"""Answers that break something."""
 PATHS = {
     "The Castro": {"Presidio": 20, "Nob Hill": 16},
     "Presidio": {"The Castro": 21, "Nob Hill": 18},

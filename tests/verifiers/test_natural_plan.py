@@ -112,10 +112,6 @@ def test_the_last_of_several_tasks_is_the_one_that_is_asked() -> None:
     assert verdict(f"{other}\n\nSOLUTION: …\n\n{MEETING}\n\nSOLUTION:", GOLDS["meeting_planning"]).outcome == "passed"
 
 
-def met(*steps: str) -> str:
-    return "SOLUTION: " + " ".join([*MET[: 1 + len(MET) - len(MET)], *steps])
-
-
 @pytest.mark.parametrize(
     ("steps", "said"),
     [

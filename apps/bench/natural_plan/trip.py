@@ -93,7 +93,7 @@ def _legs(text: str) -> list[Leg]:
             last = int(days[1])
             if last == total:
                 break
-        if flight := _flight(line):
+        if flight := flight_of(line):
             flights.append(flight)
     if last is None or not flights:
         return []
@@ -102,7 +102,7 @@ def _legs(text: str) -> list[Leg]:
     return [(city, end - begin + 1) for city, (begin, end) in zip(cities, pairwise(days), strict=True)]
 
 
-def _flight(line: str) -> tuple[int, str, str] | None:
+def flight_of(line: str) -> tuple[int, str, str] | None:
     """The last "from A to B" of a line and the last "Day N" before it (the official ``.*Day (\\d+).*from (\\w+) to
     (\\w+)``, in time that grows with the line only)."""
     way = day = None

@@ -1,11 +1,10 @@
-"""NATURAL PLAN: exact by the official rule, valid by what the task asks, and what verifiers say of recorded answers."""
+"""NATURAL PLAN: exact by the official rule, valid by what the task asks; hostile answers, whole runs, the real data."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
+import re
 import time
 from collections.abc import Mapping
 from itertools import permutations
@@ -13,26 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_tasks import DATA, ROOT, needs_data, sit
+from bench_tasks import DATA, needs_data, sit
+from hypothesis import given
+from hypothesis import strategies as st
 from loopback import ChatServer
-from natural_plans import CALENDAR, GOLDS, MEETING, MET, ROWS, TRIP, folder, trip
+from natural_plans import BAD, CALENDAR, GOLDS, MEETING, MET, ROWS, TRIP, folder, trip
 
 from veriloop.apps.bench.benchmark import Item, Scores, make
 from veriloop.apps.bench.natural_plan.benchmark import items, scores
 from veriloop.apps.bench.natural_plan.calendar import Calendar
-from veriloop.apps.bench.natural_plan.recorded import calibration, classified, judged, judged_by_code, lines, recorded
-from veriloop.apps.bench.natural_plan.trip import Trip
+from veriloop.apps.bench.natural_plan.trip import Trip, flight_of
 from veriloop.apps.bench.stats import summary
 from veriloop.core.errors import UsageError
-from veriloop.core.search import Verdict
 from veriloop.verifiers.conformance import reply
 
 PACK = DATA / "natural_plan"
-BAD = {
-    "calendar_scheduling": "Monday, 9:00 - 9:30",
-    "meeting_planning": MET[0],
-    "trip_planning": trip("Rome 1-3", "Split 3-11"),
-}
 
 
 def small(path: Path, kind: str, **changed: Any) -> Item:
@@ -73,7 +67,6 @@ def test_a_time_is_exact_or_valid(tmp_path: Path, text: str, exact: bool, valid:
 
 
 def test_another_free_time_is_valid_and_not_exact(tmp_path: Path) -> None:
-    item = small(tmp_path, "calendar_scheduling", golden_plan="Monday, 12:00 - 12:30", num_days="1")
     ranges = ROWS["calendar_scheduling"]["structured_constraints"]["disallowed_ranges"][1:]
     free = {"meeting_duration": 0.5, "disallowed_ranges": ranges}
     item = small(tmp_path, "calendar_scheduling", structured_constraints=free)
@@ -131,6 +124,29 @@ def test_a_trip_is_exact_or_another_that_satisfies_everything(
     assert worth(small(tmp_path, "trip_planning"), text) == (exact, valid)
 
 
+PIECES = [
+    "Day 3",
+    "Day ",
+    "12",
+    " from ",
+    "Rome",
+    " to ",
+    "Oslo",
+    "from Riga to Bern",
+    " 1-3",
+    "European cities for 3 days",
+    "\n",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+def test_flights_are_read_as_by_the_official_expression(text: str) -> None:
+    for line in text.split("\n"):
+        official = re.findall(r".*Day (\d+).*from (\w+) to (\w+)", line)
+        found = flight_of(line)
+        assert (found and (str(found[0]), *found[1:])) == (official[0] if official else None)
+
+
 HOSTILE = [
     "Day 1 " * 50_000,
     "from a to " * 50_000,
@@ -173,8 +189,6 @@ def test_a_folder_without_tasks_is_refused_in_a_line(tmp_path: Path) -> None:
         items(tmp_path)
     with pytest.raises(UsageError, match="is not there"):
         items(tmp_path / "nowhere")
-    with pytest.raises(UsageError, match="no recorded answers"):
-        recorded(folder(tmp_path))
 
 
 def answers(body: dict[str, Any], _index: int) -> list[str]:
@@ -189,7 +203,7 @@ def test_the_command_asks_scores_and_reports(tmp_path: Path) -> None:
     data, out = folder(tmp_path / "data"), tmp_path / "out"
     command = ["bench", "natural_plan", "--data", str(data), "--out", str(out), "--model", "openai:test"]
     with ChatServer(answers) as server:
-        done = sit([*command, "--strategies", "single,best_of_n", "-n", "4"], server, tmp_path / "home")
+        done = sit([*command, "--strategies", "best_of_n", "-n", "4"], server, tmp_path / "home")
         asked = [next(m["content"] for m in r.body["messages"] if m["role"] == "user") for r in server.requests]
     assert done.status == 0, done.err
     assert set(asked) == {CALENDAR, MEETING, TRIP}
@@ -211,72 +225,6 @@ def test_a_wrong_folder_ends_the_command_in_a_line(tmp_path: Path) -> None:
     assert done.status == 2
     assert len(done.err.strip().splitlines()) == 1
     assert "has no tasks: give a folder with calendar_scheduling.jsonl" in done.err
-
-
-def opinion(body: dict[str, Any], _index: int) -> list[str]:
-    """A constraint agent that finds one, and a verification agent that likes what is for Monday or by plane, and the
-    meeting less."""
-    said = " ".join(str(m["content"]) for m in body["messages"])
-    if "Someone was asked" in said:
-        score = 40 if "You start at The Castro at 9:00AM. You travel" in said else 96
-        return [json.dumps({"critique": [{"constraint": 1, "met": True, "critique": "Well."}], "score": score})]
-    one = {"text": "Be right.", "kind": "truth", "strength": "hard", "how": "Look.", "check": None}
-    return [json.dumps({"constraints": [one]})]
-
-
-def script(*arguments: str | Path, server: ChatServer | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / "bench" / "natural_plan.py", *arguments]
-    env = {"PATH": "/usr/bin:/bin", "OPENAI_BASE_URL": server.base_url if server else "", "HOME": "/nonexistent"}
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, env=env, check=False)
-
-
-def test_one_command_tells_how_far_verifiers_can_be_trusted_and_pays_nothing_twice(tmp_path: Path) -> None:
-    data = folder(tmp_path / "data", {**GOLDS, "trip_planning": BAD["trip_planning"]})
-    asked = (data, "--model", "openai:test", "--out", tmp_path / "out")
-    with ChatServer(opinion) as server:
-        done = script(*asked, "--json", server=server)
-        calls = len(server.requests)
-        again = script(*asked, server=server)
-        assert len(server.requests) == calls == 6  # constraints and verification, once for each answer
-    assert done.returncode == again.returncode == 0, done.stderr + again.stderr
-    found = json.loads(done.stdout)
-    everything = found["natural-plan"][0]
-    assert (everything["answers"], everything["exact"], everything["valid"], everything["passed"]) == (3, 2, 2, 2)
-    assert everything["precision"]["value"] == everything["recall"]["value"] == 1.0
-    judge = found["judged"]
-    assert (judge["verify"], judge["scored"], judge["trouble"]) == ("plangen:judged", 3, [])
-    bins = [(each["from"], each["to"], each["answers"], each["valid"]["value"]) for each in judge["bins"]]
-    assert bins == [(40, 60, 1, 1.0), (80, 100, 2, 0.5)]
-    assert (judge["sure"]["answers"], judge["sure"]["valid"]["value"]) == (2, 0.5)
-    assert "  95 and more         2  0.500 (" in again.stdout
-    assert "plangen:judged with openai:test: 3 of 3 answers scored" in again.stdout
-
-
-def test_a_server_that_is_down_is_told_in_a_line(tmp_path: Path) -> None:
-    data = folder(tmp_path / "data", GOLDS)
-    with ChatServer(lambda body, index: 400) as server:
-        done = script(data, "--model", "openai:test", "--out", tmp_path / "out", server=server)
-    assert done.returncode == 2
-    assert "3 answers met trouble, the first: " in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    bad = script(tmp_path / "nowhere")
-    assert (bad.returncode, len(bad.stderr.strip().splitlines())) == (2, 1)
-    wrong = script(data, "--model", "openai:test", "--verify", "natural-plan")
-    assert (wrong.returncode, wrong.stderr.count("asks no model")) == (2, 1)
-
-
-def test_a_table_tells_what_was_found(tmp_path: Path) -> None:
-    found = recorded(folder(tmp_path, {**GOLDS, "calendar_scheduling": BAD["calendar_scheduling"]}))
-    verdicts: list[Verdict | str] = [Verdict("failed", 0.1), Verdict("passed", 0.99), Verdict("unscored")]
-    told = calibration(found, verdicts)
-    assert (told["scored"], told["unscored"], told["sure"]["answers"]) == (2, 1, 1)
-    assert told["brier"] == pytest.approx((0.1**2 + 0.01**2) / 2)
-    none = calibration(found, ["down"] * 3)
-    assert (none["scored"], none["auc"], none["trouble"]) == (0, None, ["down"] * 3)
-    text = "\n".join(lines({"natural-plan": classified(found, judged_by_code(found))}))
-    assert "meeting, people 3" in text
-    with pytest.raises(UsageError, match="asks no model"):
-        asyncio.run(judged(found, "openai:test", "game24", tmp_path))
 
 
 def gold_text(row: Mapping[str, Any]) -> str:
@@ -336,16 +284,3 @@ def test_flights_days_and_events_are_those_of_the_structured_constraints() -> No
             if ways != {frozenset(way) for way in item.gold.flights}:
                 differ.append(item.id.rpartition("_")[2])
     assert differ == ["1088", "1094", "1487", "1596"]  # these leave out flights that their prompts list
-
-
-@needs_data
-def test_what_the_prompt_says_classifies_the_recorded_answers() -> None:
-    answers = recorded(PACK)
-    assert all(a.exact == bool(a.official) for a in answers)
-    found = {each["of"]: each for each in classified(answers, judged_by_code(answers))}
-    assert (found["all"]["answers"], found["all"]["exact"], found["all"]["unscored"]) == (185, 76, 0)
-    for name in ("all", "calendar", "trip"):
-        assert found[name]["precision"]["value"] >= 0.95, name
-        assert found[name]["recall"]["value"] >= 0.95, name
-    assert found["meeting"]["precision"]["value"] == 1.0
-    assert found["meeting"]["recall"]["value"] >= 0.9
