@@ -1,6 +1,6 @@
 """Trains the embedded model of word problems on fresh examples of the grammar.
 
-    OMP_NUM_THREADS=1 python scripts/embedded_math/learn.py --steps 12000 --seed 1 --out DIR
+    OMP_NUM_THREADS=2 python scripts/embedded_math/learn.py --seed 1 --out DIR
     OMP_NUM_THREADS=1 python scripts/embedded_math/learn.py --begin DIR --texts FILE --steps 500 --out DIR2
 
 With `--begin` it goes on from trained weights, and with `--texts` a share of the rows is of a file of JSON lines:
@@ -199,8 +199,8 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="a file of texts to learn from")
     parser.add_argument("--share", type=float, default=0.5, help="of rows that are of this file")
     # tokens of a batch; texts of more than the limit are left out; Muon's rate is for the matrices of the layers
-    options(parser, steps=12000, seed=1, tokens=6144, limit=640, rate=3e-3, muon=4e-3, smoothing=0.0)
-    options(parser, hidden=160, inner=448, layers=5, heads=5, vocabulary=1100, every=500, threads=1)
+    options(parser, steps=3400, seed=1, tokens=4096, limit=640, rate=3e-3, muon=4e-3, smoothing=0.0)
+    options(parser, hidden=160, inner=448, layers=5, heads=5, vocabulary=1100, every=400, threads=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--bf16", action="store_true")
     train(parser.parse_args())
