@@ -126,6 +126,8 @@ def name_fallbacks(run: Run) -> None:
     for tool in getattr(run.policy, "tools", ()):
         if tool not in run.offered:
             gateway.notice(f"{run.strategy} is made for the tool {tool}, which is not given")
+    if run.offered and getattr(run.policy, "by_steps", False):
+        gateway.notice("steps call no tools: only a whole answer does that is asked for at once")
     if run.offered and not can.tools:
         gateway.notice(f"{name} calls no tools itself: it calls them by fenced blocks in its text")
     if not can.temperature:
