@@ -25,6 +25,7 @@ KNOWN = {
     "particle_filter": f"{_HERE}.particle_filter:ParticleFilter",
     "a_star": f"{_HERE}.a_star:AStar",
     "mcts": f"{_HERE}.mcts:MCTS",
+    "beam": f"{_HERE}.beam:Beam",
     "mixture": f"{_HERE}.mixture:Mixture",
     "plan_execute": f"{_HERE}.plan_execute:PlanExecute",
     "plangen-best-of-n": f"{_HERE}.best_of_n:BestOfN",
