@@ -20,6 +20,7 @@ from veriloop.core.messages import Request
 from veriloop.core.search import Segment
 from veriloop.core.seeds import derive
 from veriloop.graphs.policies.a_star import AStar
+from veriloop.graphs.policies.beam import Beam
 from veriloop.graphs.policies.conformance import check
 from veriloop.graphs.policies.mcts import MCTS
 from veriloop.graphs.policies.particle_filter import ParticleFilter, effective, systematic
@@ -350,6 +351,19 @@ def test_each_expansion_is_one_narrower_and_the_search_comes_back_to_what_got_no
     seen += [whole("1.0", "0.0"), whole("1.1", "0.0")]
     assert wanted(rebase, *seen) == {"0.1": 1}
     assert wanted(rebase, *seen, step("2.0", "0.1")) == {}
+
+
+# ---- beam ----
+
+
+def test_a_beam_goes_on_with_the_best_of_a_level_and_then_with_those_left_behind():
+    beam = Beam(width=2, children=2, budget=99)
+    assert wanted(beam) == {"": 4}
+    seen = [step(f"0.{i}", score=score) for i, score in enumerate([0.3, 0.9, 0.8, 0.05])]
+    assert wanted(beam, *seen) == {"0.1": 2, "0.2": 2}
+    seen += [whole("1.0", "0.1"), step("1.1", "0.2", 0.01)]
+    assert wanted(beam, *seen) == {"0.0": 2}
+    assert wanted(beam, *seen, step("2.0", "0.0", 0.0)) == {"": 4}
 
 
 # ---- particle filter ----
