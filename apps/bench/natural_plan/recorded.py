@@ -102,6 +102,7 @@ async def judged(
 ) -> list[Verdict | str]:
     """What a verifier says of each answer with ``model`` in every role that it asks for, or the trouble it met. What
     was asked lies in ``out``: the same call goes on there and pays nothing twice."""
+    from veriloop.graphs.record import close_journal
     from veriloop.graphs.solve import asolve
     from veriloop.models.scripted import Scripted
 
@@ -123,7 +124,10 @@ async def judged(
         verdict = next((c.verdict for c in result.candidates), result.verdict)
         return result.stopped.removeprefix("error: ") if result.stopped.startswith("error: ") else verdict
 
-    return list(await asyncio.gather(*map(one, answers)))
+    try:
+        return list(await asyncio.gather(*map(one, answers)))
+    finally:
+        close_journal(out)
 
 
 def calibration(answers: Sequence[Answer], verdicts: Sequence[Verdict | str]) -> Data:

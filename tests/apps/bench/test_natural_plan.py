@@ -6,13 +6,13 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench_tasks import DATA, needs_data, sit
+from bench_tasks import DATA, needs_data
 from hypothesis import given
 from hypothesis import strategies as st
 from loopback import ChatServer
@@ -199,11 +199,14 @@ def answers(body: dict[str, Any], _index: int) -> list[str]:
     return [BAD[kind] if kind == "trip_planning" and seed % 2 else GOLDS[kind] for seed in seeds]
 
 
-def test_the_command_asks_scores_and_reports(tmp_path: Path) -> None:
+def test_the_command_asks_scores_and_reports(
+    tmp_path: Path, veriloop: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, out = folder(tmp_path / "data"), tmp_path / "out"
     command = ["bench", "natural_plan", "--data", str(data), "--out", str(out), "--model", "openai:test"]
     with ChatServer(answers) as server:
-        done = sit([*command, "--strategies", "best_of_n", "-n", "4"], server, tmp_path / "home")
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        done = veriloop(*command, "--strategies", "single,best_of_n", "-n", "4")
         asked = [next(m["content"] for m in r.body["messages"] if m["role"] == "user") for r in server.requests]
     assert done.status == 0, done.err
     assert set(asked) == {CALENDAR, MEETING, TRIP}
@@ -217,13 +220,10 @@ def test_the_command_asks_scores_and_reports(tmp_path: Path) -> None:
     assert (out / "report.html").is_file()
 
 
-def test_a_wrong_folder_ends_the_command_in_a_line(tmp_path: Path) -> None:
+def test_a_wrong_folder_ends_the_command_in_a_line(tmp_path: Path, veriloop: Callable[..., Any]) -> None:
     (tmp_path / "data").mkdir()
-    command = ["bench", "natural_plan", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
-    with ChatServer() as server:
-        done = sit([*command, "--model", "openai:test"], server, tmp_path / "home")
-    assert done.status == 2
-    assert len(done.err.strip().splitlines()) == 1
+    done = veriloop("bench", "natural_plan", "--data", "data", "--out", "out", "--model", "openai:test")
+    assert (done.status, len(done.err.strip().splitlines())) == (2, 1)
     assert "has no tasks: give a folder with calendar_scheduling.jsonl" in done.err
 
 
