@@ -7,12 +7,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from veriloop.apps.bench.arms import Arm
 from veriloop.apps.bench.benchmark import Benchmark, Item, Scores
+from veriloop.apps.bench.learning import Job, Learned, again, ordered
 from veriloop.apps.bench.purse import Purse
 from veriloop.apps.bench.records import Cell, Key, Results, Row, best_so_far, key_of, said, shown, unfinished
 from veriloop.core.errors import JournalMismatch, RunFailed, ToolError, UsageError, VeriloopError, told
@@ -69,20 +69,10 @@ class Whole:
 
     policy: Any
 
-    @property
-    def at_most(self) -> int:
-        """The most candidates it proposes."""
-        return self.policy.at_most
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """The roles besides the proposer that it asks for."""
-        return getattr(self.policy, "roles", ())
-
-    @property
-    def tools(self) -> tuple[str, ...]:
-        """The tools that it is made for."""
-        return getattr(self.policy, "tools", ())
+    def __getattr__(self, name: str) -> Any:
+        if name in ("enough", "policy") or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.policy, name)
 
     def propose(self, search: Search) -> list[Proposal]:
         """What the policy proposes."""
@@ -110,9 +100,6 @@ class Lot:
     keep: Keep | None = None
 
 
-Job = tuple[Item, int, Arm]
-
-
 class Runner:
     """Brings all cells of a folder to their end."""
 
@@ -120,6 +107,7 @@ class Runner:
         self.lot = lot
         self.results = Results(lot.folder)
         self._purse = Purse(lot.max_money, lot.spent)
+        self._learned = Learned()
         self._in_a_row = 0
         self._halt = ""
         self._heard: set[str] = set()
@@ -142,10 +130,12 @@ class Runner:
 
         Raises ``UsageError`` when an arm can run on no task, when trouble does not pass, and when the money is spent.
         """
-        keys = {(arm.label, item.id, seed) for item, seed, arm in product(items, seeds, arms)}
+        jobs = list(ordered(items, seeds, arms))
+        keys = set(map(_key, jobs))
         ended = self._ended(keys)
         done = {key: row for key, row in ended.items() if not unfinished(row)}
-        left = deque(job for job in product(items, seeds, arms) if (job[2].label, job[0].id, job[1]) not in done)
+        left = deque(again([(job, _key(job) in done) for job in jobs]))
+        done = {key: row for key, row in done.items() if key not in set(map(_key, left))}
         await self._check([arm for arm in arms if any(job[2] is arm for job in left)], items)
         self.lot.watch.began(stage, len(keys), arms)
         for key, row in ended.items():
@@ -221,17 +211,19 @@ class Runner:
             return replace(cell, stopped="broken", error=_line(error), right=self._none)
 
     async def _solve(self, arm: Arm, item: Item, seed: int, run: str) -> Result:
-        return await asolve(
-            item.task,
-            strategy=_whole(arm),
-            model=self.lot.models,
-            tools=self.lot.tools,
-            seed=seed,
-            run_id=run,
-            folder=self.lot.folder,
-            on_event=self._listen if arm.label not in self._heard else (),
-            **arm.options(self.lot.benchmark, item, seed),
-        )
+        async with self._learned.turn(arm, seed) as memory:
+            return await asolve(
+                item.task,
+                strategy=_whole(arm),
+                model=self.lot.models,
+                tools=self.lot.tools,
+                memory=memory,
+                seed=seed,
+                run_id=run,
+                folder=self.lot.folder,
+                on_event=self._listen if arm.label not in self._heard else (),
+                **arm.options(self.lot.benchmark, item, seed),
+            )
 
     def _listen(self, event: Event) -> None:
         if isinstance(event, Noticed) and event.text not in self._heard:
@@ -300,6 +292,11 @@ class Runner:
         except VeriloopError as error:
             return error
         return None
+
+
+def _key(job: Job) -> Key:
+    item, seed, arm = job
+    return arm.label, item.id, seed
 
 
 def run_id(arm: Arm, item: Item, seed: int) -> str:
