@@ -85,9 +85,10 @@ def _embedded(folder: Path) -> Loaded:
 
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     marks: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
-    llama: Any = transformers.LlamaForCausalLM
-    model = llama(transformers.LlamaConfig(**config, **marks, attn_implementation="sdpa"))
     weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
+    marks["tie_word_embeddings"] = "lm_head.weight" not in weights
+    llama: Any = transformers.LlamaForCausalLM
+    model = llama(transformers.LlamaConfig(**{**config, **marks}, attn_implementation="sdpa"))
     weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     model.load_state_dict(weights)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -115,7 +116,7 @@ def _local(name: str, folder: Path) -> Loaded:
 def _save_embedded(loaded: Loaded, part: Path) -> None:
     """Float16, and an output matrix only where the model has one of its own."""
     state: dict[str, Any] = loaded.model.state_dict()
-    if read_json(loaded.folder / "config.json").get("tie_word_embeddings"):
+    if loaded.model.config.tie_word_embeddings:
         state.pop("lm_head.weight", None)
     halves = {name: np.ascontiguousarray(each.float().cpu().numpy().astype(np.float16)) for name, each in state.items()}
     save_file(halves, str(part / "model.safetensors"))

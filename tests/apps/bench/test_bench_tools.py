@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import ChatServer
 
+from veriloop.tools.sandbox.choose import UNSAFE
+
 TOOL = "veriloop.tools.scripted:ScriptedTool"  # of the name python
+
+
+SERVER = shlex.join([sys.executable, str(Path(__file__).parents[2] / "mcp_server.py"), "stdio"])
 
 
 def asked(tmp_path: Path, *more: str) -> list[str]:
@@ -62,3 +70,30 @@ def test_a_tool_that_there_is_not_is_refused_before_anything_is_asked(
     assert said.status == 2
     assert "did you mean 'python'" in said.err
     assert server.requests == []
+
+
+def test_the_tools_of_a_named_server_are_offered_to_every_arm(
+    veriloop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    with ChatServer(says) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = veriloop(*asked(tmp_path, "--mcp", SERVER, "--strategies", "single"))
+    assert said.status == 0, said.err
+    assert all("add" in [tool["function"]["name"] for tool in request.body["tools"]] for request in server.requests)
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["command"]["tools"] == [f"mcp:{SERVER}"]
+
+
+def test_unsafe_local_is_said_and_holds_for_the_run(veriloop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    seen: list[bool] = []
+
+    def run() -> Any:
+        said = veriloop(*asked(tmp_path, "--tools", TOOL, "--unsafe-local"))
+        seen.append(UNSAFE.get())
+        return said
+
+    with ChatServer(lambda body, index: ["0"]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        said = copy_context().run(run)
+    assert said.status == 0
+    assert "code runs without a sandbox" in said.err
+    assert (seen, UNSAFE.get()) == ([True], False)

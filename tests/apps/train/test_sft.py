@@ -115,6 +115,7 @@ def test_an_embedded_model_comes_back_as_one(veriloop, out: Path, small: Path, t
     assert (other.status, other.err) == (2, f"veriloop: {to} holds another training: other seed; give another --out\n")
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_from_a_whole_checkpoint_to_the_same_weights(
     veriloop, out: Path, small: Path, tmp_path: Path
 ):
