@@ -135,7 +135,8 @@ class Runner:
         ended = self._ended(keys)
         done = {key: row for key, row in ended.items() if not unfinished(row)}
         left = deque(again([(job, _key(job) in done) for job in jobs]))
-        done = {key: row for key, row in done.items() if key not in set(map(_key, left))}
+        once_more = set(map(_key, left))
+        done = {key: row for key, row in done.items() if key not in once_more}
         await self._check([arm for arm in arms if any(job[2] is arm for job in left)], items)
         self.lot.watch.began(stage, len(keys), arms)
         for key, row in ended.items():
