@@ -151,7 +151,7 @@ def sft(
     out: Out,
     to: Annotated[Path, typer.Option("--out", help="The new model's folder; a training that was cut off goes on.")],
     model: Annotated[str, typer.Option("--model", "-m", help="transformers:FOLDER, or embedded:NAME or FOLDER.")],
-    epochs: Annotated[float, typer.Option(min=0, help="How often each text is seen.")] = 3.0,
+    epochs: Annotated[float, typer.Option(min=0.1, help="How often each text is seen.")] = 3.0,
     rate: Annotated[
         float | None, typer.Option(min=0, help="The highest learning rate. Default: 1e-5, embedded models 5e-4.")
     ] = None,

@@ -12,7 +12,7 @@ from veriloop.agents.fences import in_words
 from veriloop.agents.insertion import DOUBTS
 from veriloop.agents.proposer import Proposer
 from veriloop.apps.bench.course import Course, Order
-from veriloop.apps.bench.records import Cell
+from veriloop.apps.bench.records import Cell, Results
 from veriloop.apps.bench.runner import Watch
 from veriloop.apps.train.records import Record, Trajectories, collected
 from veriloop.core.errors import UsageError
@@ -69,12 +69,23 @@ class Collection:
             raise UsageError(f"{wanted.benchmark}: hints go into texts; collect on problems that are answered by one")
 
     async def run(self, watch: Watch) -> dict[str, Any]:
-        """From where it stands to the end; returns how many texts there are and how many are right."""
+        """From where it stands to the end; returns how many texts there are and how many are right.
+
+        Raises ``UsageError`` where texts of cells that have ended are missing."""
+        out = self.course.order.out
         try:
             await self.course.run(watch)
         finally:
             self._file.close()
-        return summary(collected(self.course.order.out))
+        records = collected(out) if self._file.path.exists() else []
+        rows = Results(out)
+        ended = {(row["task"], int(row["seed"])) for row in rows.rows() if not row["error"]}
+        if missing := ended - {(record.problem, record.seed) for record in records}:
+            raise UsageError(
+                f"{self._file.path} lacks the texts of {len(missing)} problems: remove {rows.path}, and the same "
+                "command writes them from the journals, without asking anything again"
+            )
+        return summary(records)
 
     async def _keep(self, item: Any, cell: Cell, result: Result) -> None:
         if self._specs is None:

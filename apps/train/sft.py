@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from veriloop.apps.bench.plan import claimed
 from veriloop.apps.train.records import EXPORTED, rows
@@ -79,18 +79,20 @@ def sft(order: Order, watch: Watch | None = None) -> dict[str, Any]:
         raise UsageError(f"--out {order.to} is where something is read from: give a new folder")
     with claimed(order.to):
         _agree(order, chats)
-        done = order.to / DONE
-        return json.loads(done.read_text("utf-8")) if done.exists() else _train(order, chats, watch or Quiet())
+        if not (order.to / DONE).exists():
+            _train(order, chats, watch or Quiet())
+        shutil.rmtree(order.to / STEPS, ignore_errors=True)
+        return json.loads((order.to / DONE).read_text("utf-8"))
 
 
 def exported(out: Path) -> list[dict[str, Any]]:
     """The chats of ``export``. Raises ``UsageError`` when there are none, or a line is no such chat."""
     found: list[dict[str, Any]] = []
     for number, each in rows(out / EXPORTED, "veriloop train export"):
-        segments: Any = each.get("segments") if isinstance(each, dict) else None
-        if not segments or "problem" not in each or not each.get("messages"):
+        read = cast("dict[str, Any]", each) if isinstance(each, dict) else {}
+        if not all(read.get(name) for name in ("problem", "messages", "segments")):
             raise UsageError(f"{out / EXPORTED}, line {number} is no chat of veriloop train export")
-        found.append(each)
+        found.append(read)
     return found
 
 
@@ -118,7 +120,7 @@ def split(chats: Sequence[dict[str, Any]], share: float, seed: int) -> tuple[lis
     return [c for c in chats if c["problem"] not in held], [c for c in chats if c["problem"] in held]
 
 
-def _train(order: Order, chats: Sequence[dict[str, Any]], watch: Watch) -> dict[str, Any]:
+def _train(order: Order, chats: Sequence[dict[str, Any]], watch: Watch) -> None:
     from veriloop.apps.train import trainer as trainers
     from veriloop.apps.train.weights import load
 
@@ -136,8 +138,6 @@ def _train(order: Order, chats: Sequence[dict[str, Any]], watch: Watch) -> dict[
     result = _result(order, trainer.state, len(training), len(held), len(every) - len(fitting))
     loaded.save(order.to)
     _write(order.to / DONE, result)
-    shutil.rmtree(steps, ignore_errors=True)
-    return result
 
 
 def _rows(chats: Sequence[dict[str, Any]]) -> list[Any]:

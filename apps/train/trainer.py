@@ -114,4 +114,5 @@ def make(loaded: Any, rows: Sequence[Row], held: Sequence[Row], order: Any, fold
 
 
 def _dataset(rows: Sequence[Row]) -> Any:
-    return Dataset.from_dict({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
+    table: Any = Dataset
+    return table.from_dict({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})

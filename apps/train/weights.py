@@ -12,8 +12,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 import transformers
-from safetensors.numpy import save_file
-from safetensors.torch import load_file
+from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from veriloop.apps.train.tokens import ChatRows, PlainRows, Rows
 from veriloop.core.errors import ModelError, UsageError
@@ -87,8 +87,9 @@ def _embedded(folder: Path) -> Loaded:
     marks: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
     weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
     marks["tie_word_embeddings"] = "lm_head.weight" not in weights
+    shape: Any = transformers.LlamaConfig
     llama: Any = transformers.LlamaForCausalLM
-    model = llama(transformers.LlamaConfig(**{**config, **marks}, attn_implementation="sdpa"))
+    model = llama(shape(**{**config, **marks}, attn_implementation="sdpa"))
     weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     model.load_state_dict(weights)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

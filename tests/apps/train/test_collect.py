@@ -144,3 +144,20 @@ def test_killed_it_goes_on_and_asks_nothing_settled_again(
     assert after, "nothing was left to do"
     assert len(set(before) & set(after)) <= 2, "more was asked again than what was in flight"
     assert collected(out) == collected(whole)
+
+
+def test_texts_that_were_lost_come_back_from_the_journals(
+    veriloop, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "out"
+    veriloop(*command(data, out))
+    before = collected(out)
+    (out / "trajectories.jsonl").unlink()
+    said = veriloop(*command(data, out))
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert f"lacks the texts of {COUNT} problems: remove {out / 'results.jsonl'}" in said.err
+    (out / "results.jsonl").unlink()
+    monkeypatch.setenv("ASKED", str(tmp_path / "asked"))
+    assert veriloop(*command(data, out)).status == 0
+    assert collected(out) == before
+    assert not (tmp_path / "asked").exists(), "something was asked again"
