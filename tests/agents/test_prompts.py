@@ -67,7 +67,7 @@ def test_a_role_is_told_the_talk_so_far_and_shown_the_picture():
 
 
 def test_nobody_plays_an_unknown_role():
-    with pytest.raises(UsageError, match="unknown role 'king'; known: proposer, .*critic, judge"):
+    with pytest.raises(UsageError, match=r"unknown role 'king'; known: proposer, .*critic, judge"):
         messages("king", Task("q"), [])
 
 
