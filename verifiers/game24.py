@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..core.protocols import Context
-from ..core.search import Candidate, Finding, Verdict
+from ..core.search import Candidate, Finding, Outcome, Verdict
 from ..core.task import Task
 
 TARGET = 24
@@ -26,6 +26,14 @@ OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = 
     ast.Div: lambda a, b: a / b,
 }
 
+SIGNED = dict(zip("+-*/", OPERATORS.values(), strict=True))
+NUMBER = r"-?\d{1,12}(?:/[1-9]\d{0,11})?"
+
+_STEP = re.compile(
+    rf"(?:(?:step\s*)?\d{{1,2}}\s*[:.)]\s+)?({NUMBER})\s*([-+*/])\s*({NUMBER})\s*=\s*({NUMBER})"
+    rf"\s*[,;]?\s*\(?left:\s*({NUMBER}(?:[\s,]+{NUMBER})*)\)?\.?",
+    re.I,
+)
 _NUMBERS = re.compile(r"(?<![\w.])\d{1,4}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+|\s+)\d{1,4}){3}(?![\w.]*\d)")
 _BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
 _MARKS = re.compile(r"[$`]|^\*\*|\*\*\.?$|\*\*(?=[A-Za-z])|(?<=[A-Za-z:])\*\*|^\s*[->*]\s")
@@ -47,21 +55,34 @@ class Game24:
     The numbers are the last four in a row that the question names (``1 8 11 13``, ``1, 8, 11 and 13``). The answer is
     the last line that is an expression (``= 24`` may follow), or that says that there is no solution, which passes when
     a search of all expressions finds none. A question that names no four numbers leaves the candidate unscored.
+
+    Of a text in steps, ``step`` says whether each line so far is a legal one, ``4 * 6 = 24, left: 1 3 24``.
     """
 
     name: str = "game24"
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Passed when the answer solves the puzzle; the finding says what is wrong."""
-        numbers = numbers_of(task.question)
+        return self._verdict("passed", task, str(candidate.artifact), _judge)
+
+    async def step(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """Failed when a line so far breaks the rules; else unscored: whether it leads to 24 is not said."""
+        return self._verdict("unscored", task, candidate.text, _follow)
+
+    async def ends(self, task: Task, candidate: Candidate, context: Context) -> bool:
+        """Whether a line is an answer already."""
+        return any(map(_answers, candidate.text.splitlines()))
+
+    def _verdict(self, outcome: Outcome, task: Task, text: str, check: Callable[[Sequence[int], str], str]) -> Verdict:
+        """This outcome, unless the check finds something wrong or the question is none."""
+        numbers, score = numbers_of(task.question), 1.0 if outcome == "passed" else None
         if numbers is None:
             said = "The question names no four numbers in a row, as in 'Input: 1 8 11 13'."
             return Verdict("unscored", None, (Finding("game24", None, said),), self.name)
         try:
-            message = _judge(numbers, str(candidate.artifact))
+            return Verdict(outcome, score, (Finding("game24", score, check(numbers, text)),), self.name)
         except Wrong as wrong:
             return Verdict("failed", 0.0, (Finding("game24", 0.0, str(wrong)),), self.name)
-        return Verdict("passed", 1.0, (Finding("game24", 1.0, message),), self.name)
 
 
 def numbers_of(question: str) -> tuple[int, int, int, int] | None:
@@ -71,6 +92,15 @@ def numbers_of(question: str) -> tuple[int, int, int, int] | None:
         return None
     a, b, c, d = map(int, re.findall(r"\d+", found[-1]))
     return a, b, c, d
+
+
+def solves(question: str, text: str) -> bool:
+    """Whether an answer solves the puzzle of a question (or is right that it has no solution)."""
+    numbers = numbers_of(question)
+    try:
+        return numbers is not None and bool(_judge(numbers, text))
+    except Wrong:
+        return False
 
 
 def solution(numbers: Sequence[int], target: int = TARGET) -> str | None:
@@ -116,18 +146,56 @@ def _claim(numbers: Sequence[int]) -> str:
     return f"There is none: no expression of {_said(numbers)} makes {TARGET}."
 
 
-def _expression_in(line: str) -> str | None:
-    """The expression that a line is, without what stands around it; none when it is none."""
-    if len(line) > LONGEST:
-        return None
+def _plain(line: str) -> str:
+    """A line without its marks, with plain signs."""
     for latex, plain in LATEX.items():
         line = line.replace(latex, plain)
     boxed = _BOXED.findall(line)
-    line = _MARKS.sub("", boxed[-1] if boxed else line).translate(SIGNS).strip().removesuffix(".")
+    return _MARKS.sub("", boxed[-1] if boxed else line).translate(SIGNS).strip().removesuffix(".")
+
+
+def _expression_in(line: str) -> str | None:
+    """The expression that a line is, without what stands around it; none when it is none."""
+    if len(line) > LONGEST or _STEP.fullmatch(line := _plain(line)):
+        return None
     if (result := _RESULT.search(line)) and int(result[1]) == TARGET:
         line = line[: result.start()]
     found = _EXPRESSION.search(line)
     return found[1].strip() if found and re.search(r"\d.*[+\-*/]", found[1]) else None
+
+
+def _answers(line: str) -> bool:
+    return bool(_IMPOSSIBLE.search(line)) or _expression_in(line) is not None
+
+
+def _follow(numbers: Sequence[int], text: str) -> str:
+    """A sentence on steps that are legal, and on an answer after them that is right; raises ``Wrong``."""
+    left = Counter(map(Fraction, numbers))
+    for line in filter(str.strip, text.splitlines()):
+        if _answers(line):
+            return _judge(numbers, line)
+        step = _STEP.fullmatch(_plain(line)) if len(line) <= LONGEST else None
+        if step is None:
+            raise Wrong(f"'{line.strip()[:60]}' is no step: write it as 'a + b = c, left: x y c', without more.")
+        left = _after(left, step)
+    return f"Every step is legal; there is left: {_said(sorted(left.elements()))}."
+
+
+def _after(left: Counter[Fraction], step: re.Match[str]) -> Counter[Fraction]:
+    """What is left after a step; raises ``Wrong`` where it breaks the rules."""
+    a, b, value = (Fraction(step[place]) for place in (1, 3, 4))
+    used = Counter((a, b))
+    if used - left:
+        raise Wrong(f"{a} {step[2]} {b}: the numbers that are left are {_said(sorted(left.elements()))}.")
+    if step[2] == "/" and not b:
+        raise Wrong(f"{a} / {b} divides by zero.")
+    right = SIGNED[step[2]](a, b)
+    if value != right:
+        raise Wrong(f"{a} {step[2]} {b} is {right}, not {value}.")
+    after = left - used + Counter((value,))
+    if Counter(map(Fraction, re.findall(NUMBER, step[5]))) != after:
+        raise Wrong(f"After {a} {step[2]} {b} = {value} there is left: {_said(sorted(after.elements()))}.")
+    return after
 
 
 def _check(numbers: Sequence[int], expression: str) -> str:
@@ -165,5 +233,5 @@ def _value(tree: ast.expr) -> Fraction:
     return Fraction(str(tree.value))
 
 
-def _said(numbers: Sequence[int]) -> str:
+def _said(numbers: Sequence[int | Fraction]) -> str:
     return ", ".join(map(str, numbers)) or "no numbers"

@@ -19,6 +19,7 @@ KNOWN = {
     "math": "veriloop.apps.bench.answers:Math",
     "humaneval": "veriloop.apps.bench.humaneval:HumanEval",
     "mbpp": "veriloop.apps.bench.mbpp:Mbpp",
+    "game24": "veriloop.apps.bench.game24:Game24",
     "graph_coloring": "veriloop.apps.bench.graph_coloring:GraphColorings",
     "natural_plan": "veriloop.apps.bench.natural_plan.benchmark:NaturalPlan",
 }

@@ -28,7 +28,7 @@ Key = tuple[str, str, int]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A candidate: ``answer`` is what it was parsed to, ``tokens_in`` and ``tokens_out`` what proposing it took,
-    ``verifying`` all tokens that its verifier's models took."""
+    ``verifying`` all tokens that its verifier's models took, ``verifying_out`` of them those that they wrote."""
 
     id: str
     round: int
@@ -41,16 +41,18 @@ class Shown:
     tokens_in: int
     tokens_out: int
     verifying: int
+    verifying_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What any other role said."""
+    """What any other role said, and what it took, ``tokens_out`` of it written."""
 
     id: str
     role: str
     value: Mapping[str, Any] | None
     tokens: int
+    tokens_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +109,15 @@ def shown(candidate: Candidate, right: Scores) -> Shown:
         tokens_in=candidate.usage.tokens_in,
         tokens_out=candidate.usage.tokens_out,
         verifying=candidate.verifying.tokens_in + candidate.verifying.tokens_out,
+        verifying_out=candidate.verifying.tokens_out,
     )
 
 
 def said(opinion: Opinion) -> Said:
     """An opinion."""
     value = {"error": opinion.error} if opinion.value is None and opinion.error else opinion.value
-    return Said(id=opinion.id, role=opinion.proposal.role, value=value, tokens=_used(opinion))
+    role, usage = opinion.proposal.role, opinion.usage
+    return Said(id=opinion.id, role=role, value=value, tokens=_used(opinion), tokens_out=usage.tokens_out)
 
 
 def _used(attempt: Attempt) -> int:

@@ -45,7 +45,10 @@ app.command("compare")(bench_more.compare)
 @app.command("run")
 def run(
     name: Annotated[
-        str, typer.Argument(help="text2sql, gsm8k, math, humaneval, mbpp, graph_coloring, natural_plan, or pkg.module:Name.")
+        str,
+        typer.Argument(
+            help="text2sql, gsm8k, math, humaneval, mbpp, graph_coloring, game24, natural_plan, or pkg.module:Name."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Its data: a folder as the benchmark reads it.")],
     out: Annotated[Path, typer.Option(help="Where results go; what is there already is gone on with.")],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import ModelError, UsageError
 from ...core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..capabilities import refuse
-from .kinds import SQL, TEXT, foreign, kind
+from .kinds import GAME24, SQL, TEXT, foreign, kind
 from .reading import asked_about, attempts, question
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ TABLES = {"sql": ("border_info", "city", "highlow", "lake", "mountain", "river",
 WRITES = {
     SQL: Capabilities(only=SQL, roles=("judge", "critic"), n=True, stop=True, seed=True, logprobs=True, prefix=True),
     TEXT: Capabilities(only=TEXT, n=True, stop=True, seed=True, logprobs=True, prefix=True),
+    GAME24: Capabilities(only=TEXT, roles=("step_reward",), n=True, stop=True, seed=True, logprobs=True, prefix=True),
 }
 """What a model can do, by its kind."""
 FILES = ("config.json", "model.safetensors", "tokenizer.json")
@@ -54,7 +55,8 @@ def located(name: str) -> Path:
 class Embedded:
     """An embedded model. It writes: of a request it reads the question (the last user turn that states the task) and
     the text to continue. One that writes SQL also reads earlier attempts that a method tells of and writes none of them
-    again; and it plays judge and critic: how likely is it that an attempt is right?
+    again; and it plays judge and critic: how likely is it that an attempt is right? The one of the game of 24 says of
+    steps how likely it is that they can still be gone on with to 24.
 
     ``folder`` holds its weights; without one it is the folder of that name in this package, or at that path.
     """
@@ -100,7 +102,7 @@ class Embedded:
         return Reply(samples, Usage(texts[0].prompt_tokens, sum(t.completion_tokens for t in texts)))
 
     async def _judge(self, loaded: Engine, request: Request) -> Reply:
-        """The opinion of a judge or a critic, as JSON; one token is written, the verdict."""
+        """The opinion of a judge, a critic or a step reward, as JSON; one token is written, the verdict."""
         found = asked_about(request.messages)
         if found is None:
             raise ValueError("there is no question and no attempt to judge")
@@ -118,7 +120,14 @@ class Embedded:
 
 
 def opinion(role: str, chance: float) -> dict[str, Any]:
-    """What a judge or a critic says, given the probability that an attempt is right."""
+    """What a judge or a critic says, given the probability that an attempt is right; what a step reward says, given the
+    probability that it still can be."""
+    if role == "step_reward":
+        said = f"The answer can probably {'still' if chance >= 0.5 else 'no longer'} be reached."
+        return {
+            "critique": [{"constraint": 0, "met": chance >= 0.5, "critique": said}],
+            "score": round(200 * chance - 100),
+        }
     words = [f"It is probably {'right' if chance >= 0.5 else 'wrong'}."]
     if role == "judge":
         return {"reasons": words, "score": round(chance, 4)}

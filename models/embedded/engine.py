@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
 from .exclusion import FLOORS, Excluded, Probabilities, above, probabilities
-from .judging import JudgeNetwork
-from .kinds import TEXT, kind
+from .game import Game, StateJudge
+from .judging import JudgeNetwork, Judges
+from .kinds import GAME24, TEXT, kind
 from .plain import Plain
 from .reading import Attempt
 from .threads import one_thread
@@ -166,7 +167,7 @@ def sample(odds: Probabilities, temperature: float, top_p: float, random: np.ran
 class Engine:
     """An embedded model that many tasks, of one event loop or of several in turn, can use at once."""
 
-    def __init__(self, decoder: Decoder, vocabulary: Words, network: JudgeNetwork | None = None) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Words, network: Judges | None = None) -> None:
         self.decoder = decoder
         self.vocabulary = vocabulary
         self.network = network
@@ -184,8 +185,12 @@ class Engine:
         """Reads the weights and the tokenizer of a folder, and the judge in it if there is one."""
         folder = Path(folder)
         decoder = Decoder.load(folder)
-        if kind(folder) == TEXT:
+        if (writes := kind(folder)) == TEXT:
             return cls(decoder, Plain.load(folder))
+        if writes == GAME24:
+            engine = cls(decoder, game := Game.load(folder))
+            engine.network = StateJudge(game, engine.read, decoder.limit)
+            return engine
         vocabulary = Vocabulary.load(folder)
         judge = folder / "judge"
         return cls(decoder, vocabulary, JudgeNetwork.load(judge, decoder, vocabulary) if judge.is_dir() else None)

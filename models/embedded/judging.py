@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ FEATURES = (
     "empty",
     "null",
 )
+
+
+class Judges(Protocol):
+    """What the engine needs of a judge."""
+
+    def log_chance(self, question: str, attempt: Attempt) -> tuple[float, int]:
+        """The logarithm of the probability that an attempt is right, and how many tokens are read for it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,16 @@ from typing import Any
 
 from ...core.errors import UsageError, plain
 
-SQL, TEXT = "sql", "text"
+SQL, TEXT, GAME24 = "sql", "text", "game24"
+KINDS = (SQL, TEXT, GAME24)
 
 
 def kind(folder: Path) -> str:
     """What the model of a folder writes; SQL where it does not say. Raises ``UsageError`` for anything else."""
     config = _config(folder)
     found = str(config.get("kind", SQL))
-    if found not in (SQL, TEXT):
-        raise UsageError(f"{folder / 'config.json'}: the kind {found!r} is none of {SQL}, {TEXT}")
+    if found not in KINDS:
+        raise UsageError(f"{folder / 'config.json'}: the kind {found!r} is none of {', '.join(KINDS)}")
     return found
 
 

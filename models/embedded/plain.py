@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,19 +33,21 @@ def asked(question: str) -> str:
 class Plain:
     """Turns problems and texts into ids and ids into text."""
 
+    specials = SPECIALS
+
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.encode_special_tokens = True
         self.end, self.question, self.answer = (id_of(tokenizer, name) for name in SPECIALS)
         self.size = int(tokenizer.get_vocab_size())
-        self.bytes = bytes_of(tokenizer, {self.end, self.question, self.answer})
+        self.bytes = bytes_of(tokenizer, {id_of(tokenizer, name) for name in self.specials})
         whole = [each for each in self.bytes if _whole(each)]
         self._begun = {each[:cut] for each in whole for cut in range(1, len(each))}
         self._longest = max(map(len, whole))
         self._masks: dict[str, NDArray[np.bool_]] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> Plain:
+    def load(cls, folder: Path) -> Self:
         """Reads tokenizer.json of a folder."""
         return cls(Tokenizer.from_file(str(folder / "tokenizer.json")))
 

@@ -53,7 +53,9 @@ _FENCE = re.compile(r"^(?P<head>[^\n]*)\n(?P<fence>~{3,})\n(?P<body>.*?)\n(?P=fe
 _FIRST = re.compile(r"'rows': \[\[(.*?)\]")
 _CELL = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,\s]+""")
 _COUNT = re.compile(r"'row_count': (\d+)")
-_ATTEMPT = re.compile(r"answer so far:$|previous answer:$|answers tried|^Their answer:$")
+_ATTEMPT = re.compile(
+    r"(?:answer so far|previous answer|steps so far, perhaps not all):$|answers tried|^Their answer:$"
+)
 _RESULT = "What running it gave:"
 _FINDING = re.compile(r"^(?:The verifier says|A critic found):$")
 

@@ -1,0 +1,142 @@
+"""Search over steps in the game of 24: every policy at equal generated tokens, with embedded:game24, offline.
+
+    python scripts/bench/trees.py --data DIR --out OUT --plot trees.png
+
+DIR holds game24_enumerated.jsonl. Each policy has the same budget, fixed beforehand: what it has answered when that
+many tokens are generated counts (proposals and opinions on steps together), and nothing later. The policies' sizes were
+chosen on sets that the model never saw and that are not measured (scripts/embedded_game24/held_out.py). The same
+command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from veriloop.apps.bench.course import Course, Order
+from veriloop.apps.bench.generated import Generated
+from veriloop.core.errors import UsageError
+
+POLICIES = {
+    "best_of_n": "n=20",
+    "tree_of_thought": "budget=90",
+    "rebase": "width=13:budget=90",
+    "beam": "budget=90",
+    "particle_filter": "budget=90",
+    "a_star": "budget=90",
+    "mcts": "budget=90",
+    "mixture": "prior_weight=0",
+}
+BUDGETS = (50, 100, 200, 400, 800)
+BASE = "best_of_n"
+
+
+def arms(temperature: float, only: Sequence[str] = (), sizes: str = "") -> list[str]:
+    """The strategies as the benchmark takes them."""
+    names = only or list(POLICIES)
+    return [":".join(filter(None, (name, sizes or POLICIES[name], f"temperature={temperature:g}"))) for name in names]
+
+
+async def measure(arguments: argparse.Namespace) -> None:
+    """All cells that have not ended."""
+    order = Order(
+        benchmark="game24",
+        data=arguments.data,
+        out=arguments.out,
+        strategies=arms(arguments.temperature, arguments.only, arguments.sizes),
+        models={"proposer": arguments.model},
+        seeds=arguments.seeds,
+        limit=arguments.limit,
+        concurrency=arguments.concurrency,
+    )
+    await Course(order).run()
+
+
+def shown(rows: Sequence[dict[str, Any]]) -> Any:
+    """The table for people: solved in per cent at each budget, and the difference to best_of_n in points."""
+    from rich.table import Table
+
+    table = Table("policy", *(f"{budget} tokens" for budget in BUDGETS), "steps", "within its size")
+    for row in rows:
+        cells = []
+        for point in row["points"]:
+            text = f"{100 * point['value']:.1f} [{100 * point['low']:.1f}, {100 * point['high']:.1f}]"
+            if point["versus"]:
+                by = point["versus"]
+                text += f"\n{100 * by['value']:+.1f} [{100 * by['low']:+.1f}, {100 * by['high']:+.1f}]"
+            cells.append(text)
+        table.add_row(row["strategy"], *cells, f"{row['proposals']:.1f}", "yes" if row["kept"] else "NO")
+    return table
+
+
+def plot(run: Generated, path: Path) -> None:
+    """Solved over generated tokens, with 95 % bands."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    grid = sorted({round(25 * 2 ** (step / 4)) for step in range(21)} | set(BUDGETS))
+    figure, axes = pyplot.subplots(figsize=(7.2, 4.4), layout="constrained")
+    for at, row in enumerate(run.table(grid, base_of(run))):
+        x, y, low, high = ([point[name] for point in row["points"]] for name in ("at", "value", "low", "high"))
+        base = row["strategy"] == BASE
+        colour = "black" if base else f"C{at}"
+        axes.plot(x, [100 * v for v in y], color=colour, ls="--" if base else "-", lw=1.8, label=row["strategy"])
+        axes.fill_between(x, [100 * v for v in low], [100 * v for v in high], color=colour, alpha=0.1, lw=0)
+    axes.set_xscale("log")
+    axes.set_xticks(BUDGETS, map(str, BUDGETS))
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(25, max(BUDGETS))
+    axes.set_ylim(0, 100)
+    axes.set_xlabel("generated tokens a puzzle, proposals and opinions (log scale)")
+    axes.set_ylabel("solved, %")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="upper left")
+    figure.savefig(path, dpi=110)
+
+
+def base_of(run: Generated) -> str:
+    """The arm that all others are held against: best_of_n, or the first."""
+    return next((arm.label for arm in run.run.arms if arm.strategy == BASE), run.run.arms[0].label)
+
+
+def main() -> None:
+    """Reads the arguments, measures and tells."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--model", default="embedded:game24")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--limit", type=int, help="the first so many puzzles")
+    parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--only", nargs="+", choices=POLICIES, default=[], help="these policies")
+    parser.add_argument("--sizes", default="", help="other parameters for them, as budget=60:children=2")
+    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--plot", type=Path, help="a picture of the curves, .png or .svg")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    arguments = parser.parse_args()
+    try:
+        asyncio.run(measure(arguments))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    run = Generated.of(arguments.out)
+    rows = run.table(BUDGETS, base_of(run))
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        from rich.console import Console
+
+        Console(width=170).print(shown(rows))
+    if arguments.plot:
+        plot(run, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
