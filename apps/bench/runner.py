@@ -199,9 +199,6 @@ class Runner:
             cell = replace(cell, seconds=round(result.spend.seconds, 4), spend=result.spend)  # paid, scored or not
             scores = await self.lot.benchmark.score(item, result.candidates)
             cell = self._filled(cell, arm, item, result, scores)
-            if self.lot.keep is not None:
-                await self.lot.keep(item, cell, result)
-            return cell
         except JournalMismatch as error:
             said = f"{_line(error).partition(';')[0]}, code or settings changed since: give another --out"
             return replace(cell, stopped=f"error: {said}", error=said, right=self._none)
@@ -210,6 +207,9 @@ class Runner:
             return replace(cell, stopped=f"error: {said}", error=said, right=self._none)
         except Exception as error:
             return replace(cell, stopped="broken", error=_line(error), right=self._none)
+        if self.lot.keep is not None:
+            await self.lot.keep(item, cell, result)  # what it raises ends the run: no row says that the cell has ended
+        return cell
 
     async def _solve(self, arm: Arm, item: Item, seed: int, run: str) -> Result:
         async with self._learned.turn(arm, seed) as memory:

@@ -156,7 +156,7 @@ def sft(
         float | None, typer.Option(min=0, help="The highest learning rate. Default: 1e-5, embedded models 5e-4.")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Texts of a step.")] = 16,
-    at_once: Annotated[int, typer.Option(min=1, help="Of these so many at once: memory.")] = 8,
+    at_once: Annotated[int, typer.Option(min=1, help="Of these at most so many at once: memory.")] = 8,
     max_length: Annotated[int, typer.Option(min=1, help="Tokens; longer texts are left out, and counted.")] = 2048,
     held_out: Annotated[
         float, typer.Option(min=0, max=0.9, help="The share of problems that only measure the loss.")

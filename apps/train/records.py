@@ -84,7 +84,8 @@ class Trajectories(Results):
         """Write the records of a cell."""
         for record in records:
             self.append(encode(record))
-        self._sync()
+        if records:
+            self._sync()
 
 
 def collected(folder: Path) -> list[Record]:

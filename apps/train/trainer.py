@@ -73,13 +73,13 @@ def make(loaded: Any, rows: Sequence[Row], held: Sequence[Row], order: Any, fold
     chatter.set_verbosity(logging.CRITICAL)
     chatter.disable_progress_bar()
     cuda = torch.cuda.is_available()
-    most = min(order.batch, order.at_once)
+    most = next(n for n in range(min(order.batch, order.at_once), 0, -1) if not order.batch % n)
     config: Any = _trl.SFTConfig(
         output_dir=str(folder),
         num_train_epochs=order.epochs,
         per_device_train_batch_size=most,
         per_device_eval_batch_size=most,
-        gradient_accumulation_steps=max(1, round(order.batch / most)),
+        gradient_accumulation_steps=order.batch // most,
         learning_rate=order.rate,
         lr_scheduler_type="cosine",
         warmup_steps=0.05,

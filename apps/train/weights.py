@@ -15,6 +15,7 @@ import transformers
 from safetensors.numpy import save_file  # pyright: ignore[reportUnknownVariableType]
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
+from veriloop.apps.train.sft import ASKED, DONE
 from veriloop.apps.train.tokens import ChatRows, PlainRows, Rows
 from veriloop.core.errors import ModelError, UsageError
 from veriloop.models.embedded import located
@@ -24,6 +25,8 @@ from veriloop.models.local.folder import check_folder, locate, read_json, takes_
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".index.json")
 """How the files end that a training replaces."""
+OWN = (".lock", ASKED, DONE)
+"""What a training keeps in its folder of itself: that of the model it began with is not this one's."""
 EMBEDDED, LOCAL = "embedded", "transformers"
 
 
@@ -126,12 +129,12 @@ def _save_embedded(loaded: Loaded, part: Path) -> None:
 
 
 def _save_local(loaded: Loaded, part: Path) -> None:
-    """The weights in the type of the folder's; every other file as it was there."""
+    """The weights in the type of the folder's; every other file as it was there, but for what a training left."""
     config = read_json(loaded.folder / "config.json")
     named = str(config.get("dtype") or config.get("torch_dtype") or "float32")
     loaded.model.to(getattr(torch, named, torch.float32)).save_pretrained(part)
     for file in loaded.folder.iterdir():
-        if file.is_file() and not file.name.endswith(WEIGHTS):
+        if file.is_file() and not file.name.endswith(WEIGHTS) and file.name not in OWN:
             shutil.copyfile(file, part / file.name)
 
 

@@ -15,7 +15,7 @@ import pytest
 from hinted import pool
 
 from veriloop.apps.train.collect import asked, named
-from veriloop.apps.train.records import Record, collected
+from veriloop.apps.train.records import Record, Trajectories, collected
 from veriloop.core.task import Task
 from veriloop.tools.hints import hints
 
@@ -144,6 +144,22 @@ def test_killed_it_goes_on_and_asks_nothing_settled_again(
     assert after, "nothing was left to do"
     assert len(set(before) & set(after)) <= 2, "more was asked again than what was in flight"
     assert collected(out) == collected(whole)
+
+
+def test_what_cannot_be_kept_has_not_ended(veriloop, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    (out / "trajectories.jsonl").mkdir(parents=True)
+    said = veriloop(*command(data, out))
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert f"cannot write {out / 'trajectories.jsonl'}" in said.err
+    (out / "trajectories.jsonl").rmdir()
+    assert veriloop(*command(data, out)).status == 0
+    assert len(by_round(out, 1)) == COUNT
+
+
+def test_a_cell_without_texts_adds_none(tmp_path: Path):
+    Trajectories(tmp_path).add([])
+    assert not list(tmp_path.iterdir())
 
 
 def test_texts_that_were_lost_come_back_from_the_journals(

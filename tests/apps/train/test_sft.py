@@ -99,6 +99,22 @@ def test_a_transformers_model_learns_to_begin_as_the_texts_do(veriloop, out: Pat
     assert not (to / ".steps").exists()
 
 
+def test_a_trained_model_can_be_trained_again(veriloop, out: Path, llama: Path, tmp_path: Path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert veriloop(*command(out, one, f"transformers:{llama}", "--epochs", "1")).status == 0
+    again = command(out, two, f"transformers:{one}", "--epochs", "2", "--json")
+    said = veriloop(*again)
+    assert said.status == 0, said.err
+    assert json.loads((two / "sft.json").read_text())["model"] == f"transformers:{one}"
+    assert veriloop(*again).json == said.json
+
+
+def test_a_step_is_of_so_many_texts_however_many_go_at_once(veriloop, small: Path, tmp_path: Path):
+    chats = learnable(tmp_path / "eight", 8)
+    how = ["--epochs", "1", "--batch", "4", "--at-once", "3", "--held-out", "0", "--json"]
+    assert veriloop(*command(chats, tmp_path / "new", f"embedded:{small}", *how)).json["steps"] == 2
+
+
 def test_an_embedded_model_comes_back_as_one(veriloop, out: Path, small: Path, tmp_path: Path):
     to = tmp_path / "new"
     said = veriloop(*command(out, to, f"embedded:{small}"))
