@@ -89,14 +89,12 @@ class PlanGen:
         return self._verdict(known, proved, said, "")
 
     async def step(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
-        """How good the steps so far are, by the role ``step_reward``, which is told the constraints."""
+        """How good the steps so far are, by the role ``step_reward``, which is told the constraints. Raises
+        ``OutputError`` where that has no usable opinion."""
         known = await self.known(task, context)
         prompt = messages("step_reward", task, [candidate], self._told(known.words({})))
         seed = candidate.proposal.seed or 0
-        try:
-            said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
-        except OutputError as error:
-            return Verdict("unscored", None, (Finding("step", None, str(error)),), self.name)
+        said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
         score = (said.score + 100) / 200
         words = " ".join(_line(point.critique, CRITIQUE) for point in said.critique[:OTHERS])
         return Verdict("failed", score, (Finding("step", score, words),), self.name)
@@ -110,7 +108,8 @@ class PlanGen:
         async def read(own: Context) -> Known:
             return await self._read(task, own)
 
-        return await context.once("constraints", read)
+        # One that proves asks for checks, too: beside one that does not (plan, then execute) it asks for itself.
+        return await context.once("constraints" if self.prove else "constraints:judged", read)
 
     async def _read(self, task: Task, context: Context) -> Known:
         asked = await in_thread(_checks, task) if self.prove else ""

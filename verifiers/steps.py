@@ -67,23 +67,28 @@ class Steps:
         """The inner verdict on a whole text, else how good the steps are."""
         if candidate.complete and self.inner is not None:
             return replace(await self.inner.verify(task, candidate, context), verifier=self.name)
-        found = UNSCORED
-        if not candidate.complete and (step := _own(self.inner, "step")):
-            found = await step(task, candidate, context)
-        if found.outcome == "unscored":
-            said = await self._opinion(task, candidate, context, found.text)
-            found = replace(said, findings=(*found.findings, *said.findings))
+        try:
+            found = await self._worth(task, candidate, context)
+        except OutputError as error:
+            found = Verdict("unscored", None, (Finding("step", None, str(error)),))
         if not candidate.complete and found.score is not None:
             found = replace(found, outcome="failed", score=min(found.score, MOST))
         return replace(found, verifier=self.name)
 
+    async def _worth(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
+        """What the inner verifier says of the steps; the model is asked where that leaves it open."""
+        found = UNSCORED
+        if not candidate.complete and (step := _own(self.inner, "step")):
+            found = await step(task, candidate, context)
+        if found.outcome != "unscored":
+            return found
+        said = await self._opinion(task, candidate, context, found.text)
+        return replace(said, findings=(*found.findings, *said.findings))
+
     async def _opinion(self, task: Task, candidate: Candidate, context: Context, heard: str) -> Verdict:
         prompt = messages("step_reward", task, [candidate], heard=heard)
         seed = candidate.proposal.seed or 0
-        try:
-            said = await ask(context.model("step_reward"), prompt, Verification, seed=seed)
-        except OutputError as error:
-            return Verdict("unscored", None, (Finding("step", None, str(error)),))
+        said = await ask(context.model("step_reward"), prompt, Verification, seed=seed)
         score = (said.score + 100) / 200
         first, *others = [point.critique[:500] for point in said.critique[:8]] or [""]
         rest = (Finding("step", None, critique) for critique in others)

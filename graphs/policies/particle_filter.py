@@ -131,7 +131,8 @@ def _alive(tree: Tree, particles: Sequence[Candidate]) -> tuple[list[Candidate],
 
 def effective(rewards: Sequence[float], copies: Sequence[int]) -> float:
     """The effective sample size, (sum of weights)^2 / sum of their squares, of particles in so many copies each."""
-    pairs = list(zip(rewards, copies, strict=True))
+    top = max(rewards)  # 1 at most, so that no square of a tiny reward is 0
+    pairs = [(reward / top, times) for reward, times in zip(rewards, copies, strict=True)]
     return sum(w * k for w, k in pairs) ** 2 / sum(w * w * k for w, k in pairs)
 
 

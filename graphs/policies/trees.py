@@ -31,6 +31,7 @@ class Tree:
         self._most, self._floor = depth, floor
         self._first: dict[str, Candidate] = {}
         self._children: dict[str, list[Candidate]] = {"": []}
+        self._twins: dict[tuple[str, str, bool], Candidate] = {}
         self._depth = {"": 0}
         self.tries: Counter[str] = Counter()
         """How often each text was gone on with, by id (empty: the root), whatever came of it."""
@@ -44,8 +45,7 @@ class Tree:
                 self._place(candidate, above)
 
     def _place(self, candidate: Candidate, above: str) -> None:
-        alike = same(candidate.text), candidate.complete
-        twin = next((c for c in self._children[above] if (same(c.text), c.complete) == alike), candidate)
+        twin = self._twins.setdefault((above, same(candidate.text), candidate.complete), candidate)
         self._first[candidate.id] = twin
         if twin is candidate:
             self.nodes.append(candidate)

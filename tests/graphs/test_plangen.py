@@ -13,9 +13,11 @@ import loopback
 import pytest
 from anthropic_server import MessagesServer
 from loopback import ChatServer
+from sandboxed import needs_bubblewrap
 
 import veriloop as vl
 from veriloop.core.errors import UsageError
+from veriloop.core.messages import Request
 from veriloop.graphs.strategies import PRESETS, describe
 from veriloop.models.anthropic import Anthropic
 from veriloop.models.openai import OpenAI
@@ -196,6 +198,40 @@ def test_without_a_verifier_an_answer_by_plan_is_unscored(protocol: Protocol):
     result = solve(World(protocol), vl.Strategy.of("plan_execute", inner="rebase"))
     assert (result.answer is not None, result.verdict.outcome) == (True, "unscored")
     assert result.spend.calls == 30 + 1 + 1
+
+
+@needs_bubblewrap
+def test_an_answer_by_plan_is_proved_where_plangen_verifies_it():
+    """The plans' verifier asks for no checks; the answer's asks for itself."""
+    check = {
+        "language": "python",
+        "code": "def check(answer):\n    return answer > 'a'",
+        "right": ["b"],
+        "wrong": ["0"],
+    }
+
+    def plays(request: Request, seed: int) -> str:
+        if request.role == "constraint":
+            asked = "attach a check" in request.messages[-1].text
+            return json.dumps({"constraints": [{**CONSTRAINTS[0], "check": check if asked else None}]})
+        return json.dumps({"critique": [], "score": 80}) if request.role == "verification" else "x"
+
+    result = vl.solve("Name a letter.", strategy="plan_execute", verify="plangen", model=Scripted(plays))
+    *plans, answer = ([f.criterion for f in c.verdict.findings] for c in result.candidates)
+    assert (plans, answer) == ([["judged 1", "plangen"]] * 5, ["proved 1", "plangen"])
+
+
+def test_a_step_whose_reward_cannot_be_read_costs_one_call_more():
+    def plays(request: Request, seed: int) -> str:
+        if request.role == "constraint":
+            return json.dumps({"constraints": []})
+        return "so so" if request.role == "step_reward" else "a step\nanother"
+
+    model = Scripted(plays)
+    result = vl.solve("Q?", strategy=vl.Strategy.of("plangen-tot", budget=1), model=model)
+    assert [r.role for r in model.requests] == ["proposer", "constraint", "step_reward", "step_reward"]
+    assert result.verdict.outcome == "unscored"
+    assert "no valid Verification" in result.verdict.text
 
 
 def test_what_is_not_answered_in_text_is_not_planned():

@@ -76,8 +76,8 @@ def test_any_import_path_is_a_strategy():
     assert Strategy(MINE, {"patience": 5}).make() == Mine(5)
 
 
-@pytest.mark.parametrize("name", ["best_of_n", "self_refine", "iad"])
-@pytest.mark.parametrize("total", [1, 2, 3, 6, 8])
+@pytest.mark.parametrize("name", ["best_of_n", "self_refine", "iad", "tree_of_thought", "rebase", "plangen-rebase"])
+@pytest.mark.parametrize("total", [1, 2, 3, 6, 8, 11, 12, 64])
 def test_a_number_of_proposals_is_what_a_strategy_proposes_at_most(name: str, total: int):
     assert Strategy(name, proposals(name, total)).make().at_most == total  # type: ignore[attr-defined]
 
