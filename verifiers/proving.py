@@ -27,7 +27,8 @@ WIDTH = 16
 """Columns that the table ``answer`` has at least."""
 MOST_ANSWER = 60_000
 """Characters of an answer, as JSON, that a check is shown."""
-MOST_EXAMPLES = 8
+MOST_EXAMPLES = 16
+"""Examples of each kind; a check with more counts as one that did not pass them."""
 MOST_CODE = 20_000
 
 Said = bool | None
@@ -77,13 +78,13 @@ def _sandbox() -> tuple[Sandbox | None, str]:
 
 async def _sound(task: Task, check: Check, box: Sandbox | None) -> Say | None:
     """The check, where it holds for all its right examples and for none of its wrong ones."""
-    right, wrong = check.right[:MOST_EXAMPLES], check.wrong[:MOST_EXAMPLES]
+    right, wrong = check.right, check.wrong
+    if not (0 < len(right) <= MOST_EXAMPLES and 0 < len(wrong) <= MOST_EXAMPLES):
+        return None
     wanted: list[Said] = [*[True] * len(right), *[False] * len(wrong)]
     try:
         examples = [_value(task, text) for text in (*right, *wrong)]
     except ValueError:
-        return None
-    if not right or not wrong:
         return None
     for say in _readings(task, check, box):
         if await say(examples) == wanted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from math import log, sqrt
 
 from ...core.errors import UsageError
@@ -41,15 +40,12 @@ class MCTS(TreePolicy):
     def grow(self, search: Search, tree: Tree) -> Growth:
         """Down to a text without children that have hope, and on from there."""
         visits, node = _visits(search, tree), None
-        by_id = {each.id: each for each in tree.nodes}
-
-        @cache
-        def hopes(child: str) -> bool:
-            each = by_id[child]
-            left = tree.tries[child] < self.children * (1 + self.again)
-            return tree.alive(each) and (left or any(hopes(below.id) for below in tree.children(each)))
-
-        while hopeful := [child for child in tree.children(node) if hopes(child.id)]:
+        hopes = set[str]()
+        for each in reversed(tree.nodes):  # children before their parents
+            left = tree.tries[each.id] < self.children * (1 + self.again)
+            if tree.alive(each) and (left or any(below.id in hopes for below in tree.children(each))):
+                hopes.add(each.id)
+        while hopeful := [child for child in tree.children(node) if child.id in hopes]:
             node = max(hopeful, key=lambda child: self._uct(visits, tree, child))
         return [(node, self.children)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -488,6 +489,18 @@ def test_mcts_by_hand():
     assert numbers["0.0"]["mean"] == pytest.approx(0.4)
     assert numbers["0.1"]["uct"] == pytest.approx(0.6 + sqrt(1.3862943611198906))
     assert wanted(mcts, *seen) == {"0.1": 2}
+
+
+def test_mcts_goes_down_a_path_however_long():
+    path = [step(f"{i}.0", f"{i - 1}.0" if i else "", text=f"{i}\n") for i in range(300)]
+    policy = MCTS(budget=999, depth=999, children=1, again=0)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(280)
+    try:
+        (asked,) = policy.propose(search(*path))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert asked.parents == ("299.0",)
 
 
 def test_mcts_draws_again_where_nothing_below_has_hope_and_then_gives_it_up():

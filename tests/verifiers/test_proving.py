@@ -61,6 +61,8 @@ def test_a_check_that_raises_on_an_answer_says_nothing_of_that_answer():
         (EVEN, ["4"], []),
         (EVEN, [], ["7"]),
         (EVEN, ["four"], ["7"]),
+        (EVEN, ["4"], ["7"] * 16 + ["8"]),
+        ("seen = []\ndef check(answer): return not seen and not seen.append(answer)", ["4"], ["7"]),
         ("def check(answer): return 'yes' if int(answer) % 2 == 0 else ''", ["4"], ["7"]),
         ("def test(answer): return int(answer) % 2 == 0", ["4"], ["7"]),
         ("def check(answer: return", ["4"], ["7"]),
@@ -95,6 +97,14 @@ def test_what_a_check_does_to_itself_leaves_the_answer_to_the_judge(what: str, m
     prover, said = proved(constraint(code, ["4"], ["7"]), "now", "8")
     assert (said, prover.unsound) == ([None, True], ())
     assert time.monotonic() - started < 30
+
+
+@needs_bubblewrap
+def test_a_check_that_would_run_the_answer_is_none():
+    code = "def check(answer): return abs(eval(answer) - 24) < 1e-6"
+    yes = "type('Yes', (), {'__sub__': lambda self, other: 0})()"
+    prover, said = proved(constraint(code, ["4 * 6"], ["5 * 5"]), yes)
+    assert (said, prover.unsound) == ([None], (0,))
 
 
 @needs_bubblewrap
