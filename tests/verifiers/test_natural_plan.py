@@ -122,6 +122,7 @@ def test_the_last_of_several_tasks_is_the_one_that_is_asked() -> None:
             "Mary is at Nob Hill, and you are at Presidio",
         ),
         ([*MET, MET[5]], "Mary is met twice"),
+        ([*MET, f"You meet Mary for {'very, ' * 40}very long."], "Mary is met twice"),
         ([*MET, "You wait until 10:00AM."], "You cannot wait until 10:00AM in Nob Hill: it is 11:18AM already."),
         ([*MET[:1], "You travel to Chinatown in 5 minutes."], "no known way from The Castro to Chinatown"),
         ([*MET[:1], "You meet Anthony for 5 minutes."], "Nobody of that name"),

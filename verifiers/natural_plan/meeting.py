@@ -22,7 +22,7 @@ _WHERE = re.compile(r"(.{1,60}?) will be at (.{1,60}) from (\d{1,2}:\d{2} ?[AP]M
 _LONG = re.compile(r"You'd like to meet (.{1,60}?) for a minimum of (\d{1,4}) minutes")
 _RULES = re.compile(r"Your response should start with 'SOLUTION:'|SOLUTION:")
 _STEP = re.compile(
-    r"\bYou (start at|travel to|wait until|meet) (.{1,200}?)(?=\n|$|[.!]\s|\bYou (?:start|travel|wait|meet)\b)"
+    r"\bYou (start at|travel to|wait until|meet) (.{1,200}?(?=\n|$|[.!]\s|\bYou (?:start|travel|wait|meet)\b)|.{200})"
 )
 _TIME = r"(\d{1,2}:\d{2} ?[ap]\.?m\b)"
 _ARRIVE = re.compile(rf"arriv\w* (?:there )?at {_TIME}", re.IGNORECASE)
