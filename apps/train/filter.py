@@ -36,9 +36,11 @@ def filter_(out: Path, sampled: bool = False, no_code: bool = False) -> dict[str
     dropped = Counter(record.dropped for record in marked)
     kept = [record for record in marked if record.accepted]
     if not kept:
+        plain = dropped.pop("plain", 0)
+        dropped = dropped or Counter({"plain": plain})  # those are dropped on purpose: they say nothing of the others
         most = max(RULES, key=lambda rule: dropped[rule])
         raise UsageError(
-            f"nothing is left of {len(marked)} texts: most ({dropped[most]}) fall under {most!r} ({RULES[most]}); "
+            f"nothing is left of {dropped.total()} texts: most ({dropped[most]}) fall under {most!r} ({RULES[most]}); "
             "collect more problems, or with other hints"
         )
     return {

@@ -90,7 +90,8 @@ def exported(out: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, each in rows(out / EXPORTED, "veriloop train export"):
         read = cast("dict[str, Any]", each) if isinstance(each, dict) else {}
-        if not all(read.get(name) for name in ("problem", "messages", "segments")):
+        whole = all(read.get(name) for name in ("problem", "messages", "segments"))
+        if not whole or not all({"text", "trained"} <= set(piece) for piece in read["segments"]):
             raise UsageError(f"{out / EXPORTED}, line {number} is no chat of veriloop train export")
         found.append(read)
     return found

@@ -95,7 +95,7 @@ def test_a_later_line_on_the_same_text_counts_and_a_torn_one_does_not(tmp_path: 
 
 
 def test_where_nothing_is_left_it_says_why(veriloop, tmp_path: Path):
-    out = collected(tmp_path / "out", record(after_right=False))
+    out = collected(tmp_path / "out", record(after_right=False), record(**PLAIN))
     said = veriloop("train", "filter", str(out))
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert "nothing is left of 1 texts: most (1) fall under 'wrong after'" in said.err

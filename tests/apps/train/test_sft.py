@@ -202,8 +202,12 @@ def test_without_the_packages_it_says_how_to_get_them(
     assert (said.status, said.err) == (2, wanted)
 
 
-def test_a_line_that_is_no_chat_is_named(out: Path):
+@pytest.mark.parametrize(
+    "line",
+    ['{"messages": []}', '{"problem": "p", "messages": [{"role": "user", "content": "?"}], "segments": [{"text": "a"}]}'],
+)
+def test_a_line_that_is_no_chat_is_named(out: Path, line: str):
     with (out / "sft.jsonl").open("a") as file:
-        file.write('{"messages": []}\n')
+        file.write(f"{line}\n")
     with pytest.raises(UsageError, match="line 7 is no chat"):
         exported(out)
