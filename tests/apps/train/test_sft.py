@@ -204,7 +204,10 @@ def test_without_the_packages_it_says_how_to_get_them(
 
 @pytest.mark.parametrize(
     "line",
-    ['{"messages": []}', '{"problem": "p", "messages": [{"role": "user", "content": "?"}], "segments": [{"text": ""}]}'],
+    [
+        '{"messages": []}',
+        '{"problem": "p", "messages": [{"role": "user", "content": "?"}], "segments": [{"text": ""}]}',
+    ],
 )
 def test_a_line_that_is_no_chat_is_named(out: Path, line: str):
     with (out / "sft.jsonl").open("a") as file:
