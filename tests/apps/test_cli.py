@@ -90,7 +90,8 @@ def test_record_and_replay(veriloop):
 
 def test_strategies_and_models_are_told(veriloop):
     names = [each["name"] for each in veriloop("strategies", "--json").json]
-    assert names == ["single", "best_of_n", "self_refine", "iad", "start"]
+    assert names[:5] == ["single", "best_of_n", "self_refine", "iad", "start"]
+    assert {"tree_of_thought", "rebase", "beam", "a_star", "mcts", "mixture", "plangen-tot"} <= set(names)
     assert {"name": "width", "default": 2, "kind": "int"} in veriloop("strategies", "show", "iad", "--json").json[
         "parameters"
     ]
@@ -129,7 +130,7 @@ def sqlite_with(table: str) -> bytes:
 
 
 MISTAKES = {
-    "no such strategy": (["--strategy", "foo"], "unknown strategy 'foo'; known: best_of_n, iad, self_refine, single"),
+    "no such strategy": (["--strategy", "foo"], "unknown strategy 'foo'; known: a_star, beam, best_of_n, iad, mcts, "),
     "almost a strategy": (["--strategy", "best-of-n"], "unknown strategy 'best-of-n' (did you mean 'best_of_n'?)"),
     "almost a parameter": (["--set", "temprature=0"], "no parameter 'temprature' (did you mean 'temperature'?)"),
     "too cold": (["--set", "temperature=-5"], "cannot sample at temperature -5.0"),
@@ -147,7 +148,7 @@ MISTAKES = {
     "no such value": (["--set", "rounds=x"], "strategy iad: rounds = 'x'"),
     "a parameter without value": (["--set", "rounds"], "write NAME=VALUE"),
     "no such model": (["--model", "nope"], "unknown model 'nope'"),
-    "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: sql"),
+    "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: game24, math, sql, or give the path"),
     "no such class": (["--model", "a.b:C"], "cannot load 'a.b:C'"),
     "no key": (["--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
     "no such verifier": (
