@@ -36,10 +36,9 @@ BUDGETS = (50, 100, 200, 400, 800)
 BASE = "best_of_n"
 
 
-def arms(temperature: float, only: Sequence[str] = (), sizes: str = "") -> list[str]:
+def arms(only: Sequence[str] = (), sizes: str = "") -> list[str]:
     """The strategies as the benchmark takes them."""
-    names = only or list(POLICIES)
-    return [":".join(filter(None, (name, sizes or POLICIES[name], f"temperature={temperature:g}"))) for name in names]
+    return [f"{name}:{sizes or POLICIES[name]}" for name in only or POLICIES]
 
 
 async def measure(arguments: argparse.Namespace) -> None:
@@ -48,7 +47,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         benchmark="game24",
         data=arguments.data,
         out=arguments.out,
-        strategies=arms(arguments.temperature, arguments.only, arguments.sizes),
+        strategies=arms(arguments.only, arguments.sizes),
         models={"proposer": arguments.model},
         seeds=arguments.seeds,
         limit=arguments.limit,
@@ -114,7 +113,6 @@ def main() -> None:
     parser.add_argument("--model", default="embedded:game24")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, help="the first so many puzzles")
-    parser.add_argument("--temperature", type=float, default=0.7)
     parser.add_argument("--only", nargs="+", choices=POLICIES, default=[], help="these policies")
     parser.add_argument("--sizes", default="", help="other parameters for them, as budget=60:children=2")
     parser.add_argument("--concurrency", type=int, default=16)
