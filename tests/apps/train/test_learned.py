@@ -14,7 +14,7 @@ from sandboxed import TROUBLE
 from veriloop.models.embedded import known
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "embedded_math" / "problems.py"
-POOL, HELD = 60, 30
+POOL, HELD = 32, 20
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
@@ -50,7 +50,7 @@ def test_after_one_round_it_gains_without_hints(veriloop, problems: dict[str, Pa
     assert found["rounds"][1]["turned_right"] > 0
     assert veriloop("train", "filter", str(out)).status == 0
     assert veriloop("train", "export", str(out)).status == 0
-    sft = ["--model", "embedded:math", "--out", str(new), "--epochs", "4", "--batch", "8", "--json"]
+    sft = ["--model", "embedded:math", "--out", str(new), "--epochs", "8", "--batch", "8", "--json"]
     losses = veriloop("train", "sft", str(out), *sft).json["held_out_loss"]
     assert losses[-1] < losses[0]
     before, after = plainly("embedded:math", "before"), plainly(f"embedded:{new}", "after")
