@@ -475,7 +475,7 @@ def test_the_critic_sees_the_picture_in_question():
     [
         ({"strategy": "iad"}, "strategy iad needs a verifier"),
         ({"strategy": BestOfN(2)}, "strategy best_of_n needs a verifier"),
-        ({"strategy": "magic"}, "unknown strategy 'magic'; known: best_of_n, iad"),
+        ({"strategy": "magic"}, "unknown strategy 'magic'; known: a_star, beam, best_of_n, iad"),
         ({"strategy": "single", "verify": "magic"}, "unknown verifier 'magic'"),
         ({"strategy": "single", "model": "magic"}, "unknown model 'magic'"),
         ({"strategy": "single", "model": {"judge": Scripted()}}, "no model for the proposer"),
