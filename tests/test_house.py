@@ -99,7 +99,9 @@ def test_importing_veriloop_is_light():
 
 
 def test_help_is_quick():
-    assert fastest([sys.executable, "-m", "veriloop.apps.cli", "--help"]) <= 0.5
+    bare = "import typer; app = typer.Typer(); app.command()(lambda: None); app()"  # most of it is typer's own help
+    least = fastest([sys.executable, "-c", bare, "--help"])
+    assert fastest([sys.executable, "-m", "veriloop.apps.cli", "--help"]) - least <= 0.25
 
 
 def test_a_version_that_is_released_is_in_the_changelog():
