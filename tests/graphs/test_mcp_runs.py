@@ -81,7 +81,7 @@ def test_a_servers_tools_are_called_by_blocks():
     ],
 )
 def test_a_server_that_fails_is_told_of_and_found_and_started_anew(call: Sample, said: str):
-    tools = [McpTools(SERVER, seconds=10 if call.tool_calls[0].name == "hang" else 40)]  # it takes seconds to start
+    tools = [McpTools(SERVER, seconds=20 if call.tool_calls[0].name == "hang" else 40)]  # it takes seconds to start
     model = Scripted([call, calls("add", a=1, b=2), "It is 3."])
     result = solve(model=model, tools=tools, verify=lambda answer: 1.0)
     assert result.best is not None

@@ -121,10 +121,10 @@ def test_a_server_that_dies_midway_says_its_last_words(server: McpTools):
 def test_a_server_that_hangs_is_left_and_nothing_of_it_stays():
     before = sleepers()
     start = time.monotonic()
-    (hung,) = calls(McpTools(COMMAND, seconds=10), ("hang", {}))
+    (hung,) = calls(McpTools(COMMAND, seconds=20), ("hang", {}))
     assert isinstance(hung, ToolError)
     assert "timed out" in str(hung)
-    assert time.monotonic() - start < 40
+    assert time.monotonic() - start < 60
     assert sleepers() <= before
 
 
