@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from veriloop.graphs.record import journal_in
 
@@ -17,6 +18,12 @@ NO_DATA = "no benchmark data"
 
 OPTIONAL = "optional: "
 """How the reason begins of a skip that CI may have: what a machine may lack though veriloop holds there."""
+
+
+# In CI the same examples each time, however slow the machine; elsewhere others at every run.
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)

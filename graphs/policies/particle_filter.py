@@ -55,7 +55,7 @@ class ParticleFilter(TreePolicy):
         begun, drawn = 0, _drawn(search, tree)
         while True:
             begun += self.n
-            if missing := begun - tree.tries[""]:
+            if (missing := begun - tree.tries[""]) > 0:
                 yield [(None, missing)]
                 return
             particles = drawn[""][begun - self.n : begun]

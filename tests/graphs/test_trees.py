@@ -213,6 +213,13 @@ def test_no_budget_of_tokens_is_exceeded(policy: TreePolicy, seed: int, tokens: 
     assert result.spend.tokens <= tokens
 
 
+def test_particles_begin_anew_as_often_as_the_budget_allows():
+    policy = ParticleFilter(n=4, depth=1, budget=11)
+    never = [step(f"{i // 4}.{i % 4}") for i in range(8)]
+    assert wanted(policy, *never[:4]) == {"": 4}
+    assert wanted(policy, *never) == {"": 3}
+
+
 @quick
 @given(policies, seeds)
 def test_it_ends_with_the_first_answer_that_passes_and_else_uses_its_budget(policy: TreePolicy, seed: int):
