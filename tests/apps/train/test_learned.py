@@ -36,22 +36,23 @@ def problems(tmp_path: Path) -> dict[str, Path]:
 def test_after_one_round_it_gains_without_hints(veriloop, problems: dict[str, Path], tmp_path: Path):
     out, new = tmp_path / "out", tmp_path / "new"
 
+    def said_by(*command: str) -> Any:
+        said = veriloop(*command, "--json")
+        assert said.status == 0, said.err
+        return said.json
+
     def plainly(model: str, name: str) -> Any:
         how = ["--strategies", "start:rounds=0:max_tokens=200", "--tools", "python", "--verify", "none"]
-        said = veriloop(
-            "bench", "gsm8k", "--data", str(problems["held"]), "--out", str(tmp_path / name), *how, "--model", model,
-            "--json",
-        )  # fmt: skip
-        assert said.status == 0, said.err
-        return said.json["arms"][0]
+        data = ["--data", str(problems["held"]), "--out", str(tmp_path / name)]
+        return said_by("bench", "gsm8k", *data, *how, "--model", model)["arms"][0]
 
-    collect = ["--model", "embedded:math", "--max-tokens", "200", "--out", str(out), "--json"]
-    found = veriloop("train", "collect", str(problems["pool"]), *collect).json
+    collect = ["--model", "embedded:math", "--max-tokens", "200", "--out", str(out)]
+    found = said_by("train", "collect", str(problems["pool"]), *collect)
     assert found["rounds"][1]["turned_right"] > 0
-    assert veriloop("train", "filter", str(out)).status == 0
-    assert veriloop("train", "export", str(out)).status == 0
-    sft = ["--model", "embedded:math", "--out", str(new), "--epochs", "8", "--batch", "8", "--json"]
-    losses = veriloop("train", "sft", str(out), *sft).json["held_out_loss"]
+    said_by("train", "filter", str(out))
+    said_by("train", "export", str(out))
+    how = ["--model", "embedded:math", "--out", str(new), "--epochs", "8", "--batch", "8"]
+    losses = said_by("train", "sft", str(out), *how)["held_out_loss"]
     assert losses[-1] < losses[0]
     before, after = plainly("embedded:math", "before"), plainly(f"embedded:{new}", "after")
     assert after["accuracy"]["right"]["value"] > before["accuracy"]["right"]["value"]
