@@ -24,8 +24,10 @@ from veriloop.apps.bench.arms import Wanted, strategy_of
 from veriloop.apps.bench.game24 import GAME
 from veriloop.core.search import Candidate, Result
 
-WIDE, HIGH = 2.55, 0.46
-"""Inches of a column and of a row."""
+LETTER, HIGH = 0.056, 0.46
+"""Inches of a letter and of a row."""
+COLOURS = 48
+"""Of a picture: more make its file larger, not better."""
 SAME = ("worth", "reward")
 """Numbers that are the score."""
 
@@ -95,6 +97,19 @@ def depth(node: Node) -> int:
     return max((1 + depth(child) for child in node.children.values()), default=0)
 
 
+def label_of(node: Node) -> str:
+    """What stands in a node."""
+    score = "" if node.score is None else f"{node.score:.2f}"
+    times = f"× {node.times}" if node.times > 1 else ""
+    below = "  ".join(filter(None, (score, node.numbers, times)))
+    return f"{node.said}\n{below}" if below else node.said
+
+
+def longest(node: Node) -> int:
+    """The letters of the longest line in any node."""
+    return max([*map(len, label_of(node).split("\n")), *map(longest, node.children.values())])
+
+
 def good(node: Node) -> bool:
     """Whether a right answer is below a node."""
     return node.right or any(map(good, node.children.values()))
@@ -108,7 +123,8 @@ def draw(root: Node, title: str, path: Path) -> None:
     from matplotlib import pyplot
 
     rows, columns = place(root), depth(root)
-    figure, axes = pyplot.subplots(figsize=(WIDE * (columns + 1), HIGH * (rows + 1.2)))
+    wide = LETTER * max(34, longest(root)) + 0.4
+    figure, axes = pyplot.subplots(figsize=(wide * (columns + 1), HIGH * (rows + 1.2)))
     figure.subplots_adjust(0, 0, 1, 1)
     axes.set_xlim(-0.5, columns + 0.5)
     axes.set_ylim(rows - 0.4, -1.4)
@@ -117,6 +133,10 @@ def draw(root: Node, title: str, path: Path) -> None:
     _draw(axes, root, 0)
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
+    if path.suffix == ".png":
+        from PIL import Image
+
+        Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
 
 
 def _draw(axes: Any, node: Node, column: int) -> None:
@@ -130,12 +150,8 @@ def _draw(axes: Any, node: Node, column: int) -> None:
     face: Any = "0.95"
     if node.score is not None:
         face = [0.4 * part + 0.6 for part in colormaps["RdYlGn"](0.08 + 0.84 * node.score)]
-    way = good(node)
+    way, label = good(node), label_of(node)
     box = {"boxstyle": "round,pad=0.2", "fc": face, "ec": "black" if way else "0.6", "lw": 1.6 if way else 0.6}
-    score = "" if node.score is None else f"{node.score:.2f}"
-    times = f"× {node.times}" if node.times > 1 else ""
-    below = "  ".join(filter(None, (score, node.numbers, times)))
-    label = f"{node.said}\n{below}" if below else node.said
     axes.text(column, node.row, label, fontsize=7, ha="center", va="center", bbox=box, zorder=2, linespacing=1.15)
 
 
@@ -143,9 +159,9 @@ def main() -> None:
     """Reads the arguments and draws."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--numbers", default="4 9 10 13")
+    parser.add_argument("--numbers", default="2 5 8 11")
     parser.add_argument("--model", default="embedded:game24")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=POLICIES, default=list(POLICIES))
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +180,7 @@ def main() -> None:
         written = sum(c.usage.tokens_out + c.verifying.tokens_out for c in result.candidates)
         title = f"{name}: {len(result.candidates)} proposals, {written} tokens generated, {result.stopped}"
         draw(root, title, arguments.folder / f"{name}.png")
-        print(f"{title}: {arguments.folder / name}.png")
+        print(f"{title}: {arguments.folder / name}.png", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python scripts/bench/trees.py --data DIR --out OUT --plot trees.png
 
 DIR holds game24_enumerated.jsonl. Each policy has the same budget, fixed beforehand: what it has answered when that
-many tokens are generated counts (proposals and opinions on steps together), and nothing later. The policies' sizes were
-chosen on sets that the model never saw and that are not measured (scripts/embedded_game24/held_out.py). The same
-command goes on where it was stopped.
+many tokens are generated counts (proposals and opinions on steps together), and nothing later. Temperatures and sizes
+are chosen on sets that are not trained on and not measured (scripts/embedded_game24/held_out.py; try others
+with --only and --sizes). The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from veriloop.apps.bench.course import Course, Order
 from veriloop.apps.bench.generated import Generated
 from veriloop.core.errors import UsageError
 
+STEPS = "budget=90:temperature=1.0:max_tokens=40"
 POLICIES = {
-    "best_of_n": "n=20",
-    "tree_of_thought": "budget=90",
-    "rebase": "width=13:budget=90",
-    "beam": "budget=90",
-    "particle_filter": "budget=90",
-    "a_star": "budget=90",
-    "mcts": "budget=90",
-    "mixture": "prior_weight=0",
+    "best_of_n": "n=20:temperature=0.7:max_tokens=80",
+    "tree_of_thought": f"{STEPS}:children=3",
+    "rebase": f"{STEPS}:width=13",
+    "beam": STEPS,
+    "particle_filter": STEPS,
+    "a_star": STEPS,
+    "mcts": STEPS,
+    "mixture": "prior_weight=0:loops=8:n=1:budget=30:width=7:temperature=1.0:max_tokens=80",
 }
 BUDGETS = (50, 100, 200, 400, 800)
 BASE = "best_of_n"
