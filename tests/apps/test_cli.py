@@ -148,7 +148,7 @@ MISTAKES = {
     "no such value": (["--set", "rounds=x"], "strategy iad: rounds = 'x'"),
     "a parameter without value": (["--set", "rounds"], "write NAME=VALUE"),
     "no such model": (["--model", "nope"], "unknown model 'nope'"),
-    "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: game24, math, sql, or give the path"),
+    "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: game24, math, sql"),
     "no such class": (["--model", "a.b:C"], "cannot load 'a.b:C'"),
     "no key": (["--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
     "no such verifier": (

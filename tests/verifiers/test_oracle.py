@@ -154,7 +154,7 @@ def test_a_verifier_is_a_name_a_function_an_object_or_an_import_path():
 @pytest.mark.parametrize(
     ("wanted", "line"),
     [
-        ("magic", "unknown verifier 'magic'; known: game24, graph-coloring, judge, math-answer, natural-plan, oracle, "),
+        ("magic", "unknown verifier 'magic'; known: game24, graph-coloring, judge, math-answer, natural-plan, "),
         ("", "unknown verifier ''"),
         ("sql+magic", "unknown verifier 'magic'"),
         ("veriloop.nowhere:check", "cannot load 'veriloop.nowhere:check'"),
