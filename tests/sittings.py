@@ -256,17 +256,22 @@ class Sittings:
         )
 
 
-def _die_at_writes(counts: Mapping[str, int]) -> None:
-    """Die by SIGKILL before or after a journal write, as the environment says: points that no watcher hits exactly."""
+def with_tests() -> dict[str, str]:
+    """The environment of a process that imports what tests share."""
+    return {**os.environ, "PYTHONPATH": str(HERE)}
+
+
+def die_at_writes(before: int = 0, after: int = 0) -> None:
+    """Die by SIGKILL before or after so many journal writes of this process: points that no watcher hits exactly."""
     append, done = Journal.append, 0
 
     def dying(self: Journal, records: Iterable[Record]) -> None:
         nonlocal done
         done += 1
-        if counts.get("DIE_BEFORE") == done:
+        if done == before:
             os.kill(os.getpid(), signal.SIGKILL)
         append(self, records)
-        if counts.get("DIE_AFTER") == done:
+        if done == after:
             os.kill(os.getpid(), signal.SIGKILL)
 
     Journal.append = dying
@@ -311,9 +316,7 @@ def _main() -> None:
     serve.add_argument("--latency", type=float, default=0.0)
     commands.add_parser("work").add_argument("jobs", nargs="+")
     args = parser.parse_args()
-    counts = {name: int(os.environ[name]) for name in ("DIE_BEFORE", "DIE_AFTER") if name in os.environ}
-    if counts:
-        _die_at_writes(counts)
+    die_at_writes(*(int(os.environ.get(name, 0)) for name in ("DIE_BEFORE", "DIE_AFTER")))
     asyncio.run(_server(args) if args.command == "serve" else _client(args.jobs))
 
 

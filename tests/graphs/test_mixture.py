@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sittings import die_at_writes, with_tests
 
 import veriloop
 from veriloop import Limits, Result, Search, Task
 from veriloop.core.errors import UsageError
-from veriloop.core.journal import Journal, Record, read
+from veriloop.core.journal import read
 from veriloop.core.messages import Request
 from veriloop.graphs.policies.conformance import check, play
 from veriloop.graphs.policies.mixture import Experience, Mixture
@@ -246,19 +247,6 @@ def run(folder: Path) -> Result:
     return asyncio.run(work)
 
 
-def die_after(writes: int) -> None:
-    """Kill this process right after so many writes to the journal."""
-    append, left = Journal.append, [writes]
-
-    def dying(self: Journal, records: list[Record]) -> None:
-        append(self, records)
-        left[0] -= 1
-        if not left[0]:
-            signal.raise_signal(signal.SIGKILL)
-
-    Journal.append = dying  # type: ignore[method-assign]
-
-
 def paid(folder: Path) -> list[str]:
     records = [r for path in folder.rglob("*.jsonl") for r in read(path)]
     return [record.hash for record in records if record.kind == "model"]
@@ -275,7 +263,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, list[str]]:
 def test_killed_anywhere_it_goes_on_and_pays_for_nothing_twice(writes: int, whole: Any, tmp_path: Path):
     expected, asked = whole
     command = [sys.executable, __file__, str(tmp_path), str(writes)]
-    killed = subprocess.run(command, capture_output=True, check=False)
+    killed = subprocess.run(command, capture_output=True, env=with_tests(), check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = paid(tmp_path)
     (tmp_path / "asked").unlink()
@@ -289,5 +277,5 @@ def test_killed_anywhere_it_goes_on_and_pays_for_nothing_twice(writes: int, whol
 
 
 if __name__ == "__main__":
-    die_after(int(sys.argv[2]))
+    die_at_writes(after=int(sys.argv[2]))
     run(Path(sys.argv[1]))

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sittings import die_at_writes, with_tests
 
 import veriloop
 from veriloop import Result
-from veriloop.core.journal import Journal, Record
 from veriloop.core.messages import Capabilities, Request
 from veriloop.graphs.policies.start import Start
 from veriloop.models.scripted import Scripted
@@ -53,24 +53,12 @@ def texts(result: Result) -> list[str]:
     return [candidate.text for candidate in result.candidates]
 
 
-def die_after(writes: int) -> None:
-    """Kill this process right after so many writes to the journal."""
-    append, left = Journal.append, [writes]
-
-    def dying(self: Journal, records: list[Record]) -> None:
-        append(self, records)
-        left[0] -= 1
-        if not left[0]:
-            signal.raise_signal(signal.SIGKILL)
-
-    Journal.append = dying  # type: ignore[method-assign]
-
-
 @pytest.mark.parametrize("writes", range(2, 13, 2))
 def test_killed_after_any_write_it_goes_on(writes: int, tmp_path: Path):
     (tmp_path / "whole").mkdir()
     whole = run(tmp_path / "whole")
-    killed = subprocess.run([sys.executable, __file__, str(tmp_path), str(writes)], capture_output=True, check=False)
+    command = [sys.executable, __file__, str(tmp_path), str(writes)]
+    killed = subprocess.run(command, capture_output=True, env=with_tests(), check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     result = run(tmp_path)
     assert texts(result) == texts(whole)
@@ -81,5 +69,5 @@ def test_killed_after_any_write_it_goes_on(writes: int, tmp_path: Path):
 
 
 if __name__ == "__main__":
-    die_after(int(sys.argv[2]))
+    die_at_writes(after=int(sys.argv[2]))
     run(Path(sys.argv[1]))

@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loopback import ChatServer, last_user_text
-from sittings import summary
+from sittings import die_at_writes, summary, with_tests
 
 from veriloop import Result, Strategy, asolve
-from veriloop.core.journal import Journal, Record, read
+from veriloop.core.journal import read
 from veriloop.core.seeds import derive
 
 SEED = 7
@@ -49,19 +47,6 @@ async def search(name: str, folder: Path | None = None) -> Result:
     return await asolve("What?", strategy=strategy, model="openai:test", verify=None, seed=SEED, **options)
 
 
-def die_after(writes: int) -> None:
-    """Kill this process right after so many writes to the journal."""
-    append, left = Journal.append, [writes]
-
-    def dying(self: Journal, records: Sequence[Record]) -> None:
-        append(self, records)
-        left[0] -= 1
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    Journal.append = dying
-
-
 def settled(folder: Path) -> set[tuple[int, str]]:
     """The replies that are in the journals: by the seed and the role that they were asked for with."""
     records = [record for path in (folder / "journals").glob("*.jsonl") for record in read(path)]
@@ -81,11 +66,11 @@ def test_a_tree_that_is_killed_again_and_again_is_the_same(name: str, tmp_path: 
         expected = asyncio.run(search(name))
         undisturbed = identities(server, 0)
         had: set[tuple[int, str]] = set()
-        kills, env = 0, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+        kills = 0
         for writes in (2, 4, 7, 0):
             before = len(server.requests)
             command = [sys.executable, str(Path(__file__)), name, str(tmp_path), str(writes)]
-            done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+            done = subprocess.run(command, capture_output=True, text=True, env=with_tests(), check=False)
             kills += done.returncode == -signal.SIGKILL
             assert done.returncode in (0, -signal.SIGKILL), done.stderr
             assert not identities(server, before) & had, "a request whose reply was there was sent again"
@@ -97,6 +82,5 @@ def test_a_tree_that_is_killed_again_and_again_is_the_same(name: str, tmp_path: 
 
 
 if __name__ == "__main__":
-    if int(sys.argv[3]):
-        die_after(int(sys.argv[3]))
+    die_at_writes(after=int(sys.argv[3]))
     print(json.dumps(summary(asyncio.run(search(sys.argv[1], Path(sys.argv[2]))))))
