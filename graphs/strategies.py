@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -142,8 +141,8 @@ def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def proposals(name: str, total: int) -> dict[str, int]:
-    """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width; one that
-    grows a tree: as many steps at most)."""
+    """The parameters that give a known strategy ``total`` proposals in all (IAD: rounds of its default width; one
+    that has ``sized(total)``, as those have that grow a tree, says so itself)."""
     if name in ("best_of_n", "self_refine", "plangen-best-of-n"):
         return {"n": total}
     if name == "iad":
@@ -153,26 +152,9 @@ def proposals(name: str, total: int) -> dict[str, int]:
         return {"rounds": total - 1}
     if name == "single" and total == 1:
         return {}
-    if (tree := _tree(name)) is not None:
-        return {"budget": total, **_widened(tree, total)}
+    if sized := getattr(Strategy(name).make(), "sized", None):
+        return sized(total)
     raise UsageError(f"strategy {name} takes no number of proposals; see: veriloop strategies show {name}")
-
-
-def _tree(name: str) -> Policy | None:
-    """The strategy with its defaults, where it grows a tree."""
-    from .policies.trees import TreePolicy
-
-    made = Strategy(name).make()
-    return made if isinstance(made, TreePolicy) else None
-
-
-def _widened(tree: Policy, total: int) -> dict[str, int]:
-    """REBASE ends when its width is used up: the width that is enough for ``total`` steps, where its own is not."""
-    from .policies.rebase import Rebase
-
-    if not isinstance(tree, Rebase) or total <= tree.width * (tree.width + 1) // 2:
-        return {}
-    return {"width": (math.isqrt(8 * total - 7) + 1) // 2}
 
 
 def describe(name: str) -> dict[str, Any]:

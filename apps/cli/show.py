@@ -122,6 +122,12 @@ def line(text: str, limit: int = 100) -> str:
     return clip(" ".join(text.split()), limit)
 
 
+def last_line(candidate: Candidate) -> str:
+    """The step that a candidate adds to its parent."""
+    lines = [each for each in candidate.text.splitlines() if each.strip()]
+    return lines[-1] if lines else ""
+
+
 def attempt(ended: Attempt) -> Any:
     """One attempt: its mark, id, score, what it says, and what the verifier found."""
     if not isinstance(ended, Candidate):
@@ -134,7 +140,7 @@ def attempt(ended: Attempt) -> Any:
     said = ended.artifact if isinstance(ended.artifact, str) else ended.text
     step = ended.proposal.until == "step"
     if step:
-        said = "\n".join([each for each in ended.text.splitlines() if each.strip()][-1:])
+        said = last_line(ended)
     if ended.proposal.parents:
         verb = "goes on from" if step else "prompt shows"
         body.append(Text(f"      {verb} {', '.join(ended.proposal.parents)}", style="dim"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.text import Text
 from rich.tree import Tree
 
-from veriloop.apps.cli.show import MARKS, line
+from veriloop.apps.cli.show import MARKS, last_line, line
 from veriloop.core.search import Candidate, Result
 
 LONGEST = 72
@@ -28,12 +28,6 @@ def tree(result: Result) -> Tree:
         label = _label(candidate, result.numbers.get(candidate.id, {}), candidate.id == best)
         branches[depth + 1 :] = [branches[depth].add(label)]
     return made
-
-
-def last_line(candidate: Candidate) -> str:
-    """The step that a candidate adds to its parent."""
-    lines = [each for each in candidate.text.splitlines() if each.strip()]
-    return lines[-1] if lines else ""
 
 
 def _label(candidate: Candidate, numbers: Mapping[str, float], best: bool) -> Text:

@@ -31,6 +31,11 @@ def best(candidates: Sequence[Candidate]) -> Candidate | None:
     return max(scored(candidates), key=lambda c: c.score, default=None)
 
 
+def best_whole(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The best whole answer by score, the first among equals; without one the best of the partial ones."""
+    return best([c for c in candidates if c.complete]) or best(candidates)
+
+
 def worst(candidates: Sequence[Candidate]) -> Candidate | None:
     """The latest candidate with the lowest score (a prompt that shows the first as the best learns more from it); one
     that could not be scored is not the worst."""

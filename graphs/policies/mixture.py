@@ -16,7 +16,7 @@ from ...core.seeds import fingerprint
 from ...core.task import Task
 from ...core.wire import to_bytes
 from .best_of_n import BestOfN
-from .common import best, positive, samplable, scored
+from .common import best_whole, positive, samplable, scored
 from .rebase import Rebase
 from .tree_of_thought import TreeOfThought
 from .ucb import UCB, Record, Trial, pick, records
@@ -99,7 +99,7 @@ class Mixture:
 
     def select(self, search: Search) -> Candidate | None:
         """The best whole answer by score, the first among equals; without one the best of the partial ones."""
-        return _best(search.candidates)
+        return best_whole(search.candidates)
 
     def enough(self, search: Search) -> bool:
         """Whether an answer is good enough."""
@@ -180,7 +180,7 @@ class Mixture:
     def _dressed(self, search: Search, name: str) -> list[Proposal]:
         """What the algorithm of a try proposes, with the best answer before it and its verification."""
         wanted = self._algorithm(name).propose(search.scoped(name))
-        top = _best([a for a in self._before(search, name) if isinstance(a, Candidate)])
+        top = best_whole([a for a in self._before(search, name) if isinstance(a, Candidate)])
         said = render("refine", previous=show(top), critique=fenced(top.verdict.text, FEEDBACK)) if top else ""
         scope = f"{search.scope}{name}/"
         return [replace(p, scope=scope, instruction=f"{said}\n\n{p.instruction}".strip()) for p in wanted]
@@ -190,7 +190,7 @@ class Mixture:
         return Proposal(scope=scope, temperature=self.temperature, max_tokens=self.max_tokens)
 
     def _question(self, search: Search, number: int) -> Proposal:
-        top = _best(search.candidates)
+        top = best_whole(search.candidates)
         said = fenced(top.verdict.text, FEEDBACK) if top and top.verdict.text else ""
         return Proposal(
             role=SELECTION,
@@ -220,10 +220,6 @@ def _place(attempt: Attempt, search: Search) -> str:
 
 def _algorithm_of(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _best(candidates: Sequence[Candidate]) -> Candidate | None:
-    return best([c for c in candidates if c.complete]) or best(candidates)
 
 
 class Experience:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, floor
+from math import exp, floor, isqrt
 
 from ...core.errors import UsageError
 from ...core.search import Candidate, Search
@@ -36,6 +36,11 @@ class Rebase(TreePolicy):
     def at_most(self) -> int:
         """The most candidates it proposes."""
         return min(self.budget, self.width * (self.width + 1) // 2)
+
+    def sized(self, total: int) -> dict[str, int]:
+        """It ends when its width is used up: where its own is not enough, also one that is."""
+        enough = (isqrt(8 * total - 7) + 1) // 2
+        return {"budget": total} if enough <= self.width else {"budget": total, "width": enough}
 
     def grow(self, search: Search, tree: Tree) -> Growth:
         """The next expansion's children, shared out."""

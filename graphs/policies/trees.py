@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ...agents.steps import same
 from ...core.errors import UsageError
 from ...core.search import Candidate, Proposal, Search
-from .common import best, positive, samplable, scored
+from .common import best_whole, positive, samplable, scored
 
 Node = Candidate | None
 """A text of the tree; none is the empty one, its root."""
@@ -141,6 +141,10 @@ class TreePolicy(ABC):
         """The most candidates it proposes."""
         return self.budget
 
+    def sized(self, total: int) -> dict[str, int]:
+        """The parameters that let it propose ``total`` steps."""
+        return {"budget": total}
+
     @abstractmethod
     def grow(self, search: Search, tree: Tree) -> Growth:
         """From which texts to go on, and how often; nothing = done."""
@@ -173,7 +177,7 @@ class TreePolicy(ABC):
 
     def select(self, search: Search) -> Candidate | None:
         """The best whole text by score, the first among equals; where there is none the best of the partial ones."""
-        return best([c for c in search.candidates if c.complete]) or best(search.candidates)
+        return best_whole(search.candidates)
 
     def enough(self, search: Search) -> bool:
         """Whether a whole text has passed."""
