@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from veriloop.apps.bench.course import Course as Bench
-from veriloop.apps.bench.course import Order
-from veriloop.apps.bench.rounds import Course, against, by_round, courses, table
+from veriloop.apps.bench.course import Course, Order
+from veriloop.apps.bench.rounds import Rounds, against, by_round, rounds_of, table
 from veriloop.core.errors import UsageError
 
 
-def course(label: str, right: list[list[int]], tokens: list[list[int]], samples: bool = False) -> Course:
+def made(label: str, right: list[list[int]], tokens: list[list[int]], samples: bool = False) -> Rounds:
     """Tasks by rounds, one seed."""
     blocks = [np.array(each, dtype=float)[:, None, :] for each in (right, tokens)]
-    return Course(label, samples, *blocks)
+    return Rounds(label, samples, *blocks)
 
 
 def test_the_other_gets_the_first_round_by_which_it_has_generated_as_many_tokens():
-    one = course("a", [[0, 1], [0, 1], [1, 1]], [[10, 30], [10, 40], [10, 90]])
-    other = course("b", [[0, 1, 0], [0, 0, 1], [0, 1, 1]], [[10, 30, 50], [10, 39, 50], [10, 20, 30]])
+    one = made("a", [[0, 1], [0, 1], [1, 1]], [[10, 30], [10, 40], [10, 90]])
+    other = made("b", [[0, 1, 0], [0, 0, 1], [0, 1, 1]], [[10, 30, 50], [10, 39, 50], [10, 20, 30]])
     found = against(one, other, 1)
     # the first has 30 at its second round (right), the second only at its third (right), the third never has 90
     assert (found["value"], found["better"], found["worse"]) == (0.0, 0, 0)
@@ -32,7 +32,7 @@ def test_the_other_gets_the_first_round_by_which_it_has_generated_as_many_tokens
 
 
 def test_each_round_has_its_share_its_interval_and_its_tokens():
-    first, second = by_round(course("a", [[0, 1], [0, 1], [1, 1], [0, 0]], [[10, 30], [10, 40], [10, 90], [10, 40]]))
+    first, second = by_round(made("a", [[0, 1], [0, 1], [1, 1], [0, 0]], [[10, 30], [10, 40], [10, 90], [10, 40]]))
     assert (first["value"], first["tokens"], second["value"], second["tokens"]) == (0.25, 10, 0.75, 50)
     assert first["low"] < 0.25 < first["high"]
 
@@ -65,9 +65,7 @@ class Late:
 
 def bench(out: str, strategy: str, verify: str) -> Path:
     order: dict[str, Any] = {"benchmark": "made:Sums", "data": Path("data"), "out": Path(out)}
-    import asyncio
-
-    asyncio.run(Bench(Order(**order, strategies=[strategy], verify=[verify], models={"proposer": "made:Late"})).run())
+    asyncio.run(Course(Order(**order, strategies=[strategy], verify=[verify], models={"proposer": "made:Late"})).run())
     return Path(out)
 
 
@@ -78,7 +76,7 @@ def test_benchmark_runs_are_told_together(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.syspath_prepend(tmp_path)
     hinted = bench("hinted", "start:rounds=2", "none")
     plain = bench("plain", "best_of_n:n=3", "oracle")
-    one, other = courses([hinted, plain])
+    one, other = rounds_of([hinted, plain])
     assert (one.samples, other.samples) == (False, True)
     assert one.tokens[0, 0].tolist() == other.tokens[0, 0].tolist() == [5, 10, 15]
     lines = table([hinted, plain])
