@@ -83,18 +83,24 @@ def load(name: str) -> Loaded:
         raise ModelError(f"{name} does not load: {said}") from error
 
 
-def _embedded(folder: Path) -> Loaded:
-    from tokenizers import Tokenizer
-
+def llama(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The weights of an embedded model as a Llama to train, in float32, and their configuration."""
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     marks: dict[str, Any] = {"bos_token_id": None, "eos_token_id": 0, "pad_token_id": 0}
     weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
     marks["tie_word_embeddings"] = "lm_head.weight" not in weights
     shape: Any = transformers.LlamaConfig
-    llama: Any = transformers.LlamaForCausalLM
-    model = llama(shape(**{**config, **marks}, attn_implementation="sdpa"))
+    made: Any = transformers.LlamaForCausalLM
+    model = made(shape(**{**config, **marks}, attn_implementation="sdpa"))
     weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     model.load_state_dict(weights)
+    return model, config
+
+
+def _embedded(folder: Path) -> Loaded:
+    from tokenizers import Tokenizer
+
+    model, _ = llama(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     fast: Any = transformers.PreTrainedTokenizerFast
     return Loaded(

@@ -10,9 +10,6 @@ Held-out sets choose the checkpoint.
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import platform
 import sys
 import time
 from collections.abc import Iterator
@@ -24,10 +21,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from course import keep_best, tokenizer_of
 from solver import Share
 from texts import Walk, walks
 from train import build, descend, optimizers_of, options, save
 
+from veriloop.apps.bench.estimates import auc
 from veriloop.models.embedded.game import PIECES, SPECIALS, Game
 
 ROOM = 192
@@ -37,23 +36,8 @@ Row = tuple[list[int], list[bool], dict[int, bool]]
 
 
 def train_tokenizer(seed: int, size: int) -> Any:
-    """A byte-level BPE in which most numbers are one token."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
-    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
-    drawn = islice(walks(seed + 1_000_003), 20_000)
-    tokenizer.train_from_iterator((each.text for each in drawn), trainer)
-    return tokenizer
+    """A tokenizer in which most numbers are one token."""
+    return tokenizer_of((each.text for each in islice(walks(seed + 1_000_003), 20_000)), PIECES, SPECIALS, size)
 
 
 def row(game: Game, walk: Walk) -> Row:
@@ -119,13 +103,11 @@ def evaluate(model: Any, game: Game, data: list[tuple[Any, Any, Any]]) -> dict[s
     model.train()
     odds, right = torch.cat([each[2] for each in every]), torch.cat([each[3] for each in every])
     text, state = (float(sum(each[at] for each in every) / len(every)) for at in (0, 1))
-    return {"text": round(text, 4), "state": round(state, 4), "auc": round(auc(odds, right), 4)}
-
-
-def auc(scores: Any, right: Any) -> float:
-    """How often a right one has the higher score than a wrong one."""
-    good, bad = scores[right > 0], scores[right <= 0]
-    return float((good[:, None] > bad[None]).float().mean())
+    return {
+        "text": round(text, 4),
+        "state": round(state, 4),
+        "auc": round(auc(odds.double().numpy(), right.numpy() > 0), 4),
+    }
 
 
 def held_set(game: Game, seed: int, share: Share) -> list[tuple[Any, Any, Any]]:
@@ -147,33 +129,20 @@ def train(arguments: argparse.Namespace) -> None:
     optimizers = optimizers_of(model, arguments)
     shares: tuple[Share, ...] = ("held out", "trained")
     data = {share: held_set(game, arguments.seed, share) for share in shares}
-    log: dict[str, Any] = {
-        "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "tokenizer_seconds": round(time.time() - began, 1),
-        "checks": [],
-    }
     stream = batches(game, arguments)
 
     def loss_of() -> Any:
         text, state, _, _ = losses(model, game, next(stream))
         return text + state
 
-    best = math.inf
-    for step, loss in descend(model, optimizers, arguments, loss_of):
+    def measure() -> tuple[dict[str, Any], float]:
         found = {share: evaluate(model, game, rows) for share, rows in data.items()}
-        entry = {"step": step, "seconds": round(time.time() - began, 1), "loss": loss, **found}
-        log["checks"].append(entry)
-        print(json.dumps(entry), flush=True)
-        total = found["held out"]["text"] + found["held out"]["state"]
-        if total < best:
-            best = total
-            log |= {"chosen_step": step, "seconds": entry["seconds"]}
-            save(model, game.tokenizer, config, log, arguments.out)
-    log["total_seconds"] = round(time.time() - began, 1)
-    (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+        return found, found["held out"]["text"] + found["held out"]["state"]
+
+    steps = descend(model, optimizers, arguments, loss_of)
+    keep_best(
+        model, arguments, began, steps, measure, lambda log: save(model, game.tokenizer, config, log, arguments.out)
+    )
 
 
 def main() -> None:

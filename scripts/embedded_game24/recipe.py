@@ -12,14 +12,12 @@ package.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
 
-from once import once
+from once import once, recipe
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "models" / "embedded" / "game24"
@@ -27,24 +25,10 @@ PACKAGE = HERE.parents[1] / "models" / "embedded" / "game24"
 
 def make(work: Path, steps: int, seed: int) -> None:
     """All steps."""
-    work.mkdir(parents=True, exist_ok=True)
     once(work, "game24", HERE / "learn.py", "--steps", steps, "--seed", seed, "--out", work / "game24")
     once(work, "held_out", HERE / "held_out.py", work / "held_out")
     once(work, "look", HERE / "measure.py", "--weights", work / "game24")
 
 
-def main() -> None:
-    """Reads the arguments and makes all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1600)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--install", action="store_true", help="put the weights into the package")
-    arguments = parser.parse_args()
-    make(arguments.work, arguments.steps, arguments.seed)
-    if arguments.install:
-        shutil.copytree(arguments.work / "game24", PACKAGE, dirs_exist_ok=True)
-
-
 if __name__ == "__main__":
-    main()
+    recipe(__doc__, make, PACKAGE, 1600)

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from course import keep_best, tokenizer_of
 from texts import Example, examples
 from train import build, descend, evaluate, load, loss_of, optimizers_of, options, save
 
@@ -38,23 +37,10 @@ Row = tuple[list[int], list[bool]]
 
 
 def train_tokenizer(seed: int, size: int) -> Any:
-    """A byte-level BPE over problems and texts: no piece crosses words, and each digit stands alone."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
-    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
+    """A tokenizer of problems and texts: no token crosses words, and each digit stands alone."""
     drawn = islice(examples(seed + 1_000_003), 20_000)
-    tokenizer.train_from_iterator((text for each in drawn for text in (each.problem.question, each.text)), trainer)
-    return tokenizer
+    texts = (text for each in drawn for text in (each.problem.question, each.text))
+    return tokenizer_of(texts, PIECES, SPECIALS, size)
 
 
 class Encoder:
@@ -160,35 +146,16 @@ def train(arguments: argparse.Namespace) -> None:
     model.to(arguments.device)
     optimizers = optimizers_of(model, arguments)
     data = {kind: held_set(encoder, arguments, kind) for kind in ("plain", "hint", "wait")}
-    log: dict[str, Any] = {
-        "arguments": {name: value for name, value in vars(arguments).items() if not isinstance(value, Path)},
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "tokenizer_seconds": round(time.time() - began, 1),
-        "checks": [],
-    }
     stream = batches(encoder, arguments)
-    best = math.inf
-    for step, loss in descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments)):
-        entry = checked(model, data, step, began, loss)
-        log["checks"].append(entry)
-        print(json.dumps(entry), flush=True)
-        total = sum(entry[f"{kind} loss"] for kind in data)
-        if total < best:
-            best = total
-            log |= {"chosen_step": step, "seconds": entry["seconds"]}
-            save(model, tokenizer, config, log, arguments.out)
-    log["total_seconds"] = round(time.time() - began, 1)
-    (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
 
+    def measure() -> tuple[dict[str, Any], float]:
+        found: dict[str, float] = {}
+        for kind, rows in data.items():
+            found[f"{kind} loss"], found[f"{kind} exact"] = (round(x, 4) for x in evaluate(model, rows))
+        return found, sum(found[f"{kind} loss"] for kind in data)
 
-def checked(model: Any, data: dict[str, Any], step: int, began: float, loss: float) -> dict[str, Any]:
-    """How the model does on the held-out texts of each kind; exact: every token is the most probable one."""
-    entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": loss}
-    for kind, rows in data.items():
-        entry[f"{kind} loss"], entry[f"{kind} exact"] = (round(x, 4) for x in evaluate(model, rows))
-    return entry
+    steps = descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments))
+    keep_best(model, arguments, began, steps, measure, lambda log: save(model, tokenizer, config, log, arguments.out))
 
 
 def main() -> None:

@@ -12,14 +12,12 @@ with `--install`, once they are to be shipped.
 
 from __future__ import annotations
 
-import argparse
-import shutil
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "embedded_sql"))
 
-from once import once
+from once import once, recipe
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "models" / "embedded" / "math"
@@ -27,25 +25,11 @@ PACKAGE = HERE.parents[1] / "models" / "embedded" / "math"
 
 def make(work: Path, steps: int, seed: int) -> None:
     """All steps."""
-    work.mkdir(parents=True, exist_ok=True)
     once(work, "math", HERE / "learn.py", "--steps", steps, "--seed", seed, "--out", work / "math")
     once(work, "held_out", HERE / "problems.py", work / "held_out", "--number", 500, "--seed", 900)
     once(work, "pool", HERE / "problems.py", work / "pool", "--number", 3000, "--seed", 901, "--trained")
     once(work, "look", HERE / "measure.py", "--weights", work / "math", "--number", 200)
 
 
-def main() -> None:
-    """Reads the arguments and makes all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3400)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--install", action="store_true", help="put the weights into the package")
-    arguments = parser.parse_args()
-    make(arguments.work, arguments.steps, arguments.seed)
-    if arguments.install:
-        shutil.copytree(arguments.work / "math", PACKAGE, dirs_exist_ok=True)
-
-
 if __name__ == "__main__":
-    main()
+    recipe(__doc__, make, PACKAGE, 3400)

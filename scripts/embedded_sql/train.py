@@ -12,7 +12,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from course import keep_best, tokenizer_of
 from entities import COMMON, STATES
 from grammar import Example, examples
 
@@ -35,26 +35,9 @@ WORDS = r" 's(?!\p{L})| ?\p{L}+(_\p{L}+)*| ?\d+| ?[^\s\p{L}\d]|\s"
 
 
 def train_tokenizer(seed: int, size: int) -> Any:
-    """A byte-level BPE over questions and SQL, whose pieces never cross words."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        special_tokens=list(SPECIALS),
-        show_progress=False,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )
+    """A tokenizer of questions and SQL, whose pieces never cross words."""
     drawn = islice(examples(seed + 1_000_003), 60_000)
-    tokenizer.train_from_iterator((text for example in drawn for text in without_names(example)), trainer)
-    return tokenizer
+    return tokenizer_of((text for example in drawn for text in without_names(example)), WORDS, SPECIALS, size)
 
 
 def without_names(example: Example) -> tuple[str, str]:
@@ -210,17 +193,9 @@ def optimizers_of(model: Any, arguments: argparse.Namespace) -> list[Any]:
 
 def load(folder: Path) -> tuple[Any, dict[str, Any]]:
     """The weights of a folder as a model to train, and their configuration."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from veriloop.apps.train.weights import llama
 
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = LlamaForCausalLM(
-        LlamaConfig(**config, bos_token_id=None, eos_token_id=0, pad_token_id=0, attn_implementation="sdpa")
-    )
-    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(folder / "model.safetensors").items()}
-    model.load_state_dict({**weights, "lm_head.weight": weights["model.embed_tokens.weight"]})
-    return model, config
+    return llama(folder)
 
 
 def descend(
@@ -274,29 +249,16 @@ def train(arguments: argparse.Namespace) -> None:
     optimizers = optimizers_of(model, arguments)
     checks = {"held_out": True, "trained": False}
     data = {name: held_set(encoder, arguments, held) for name, held in checks.items()}
-    log: dict[str, Any] = {
-        "arguments": {name: value for name, value in vars(arguments).items() if name != "out"},
-        "seed": arguments.seed,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "tokenizer_seconds": round(time.time() - began, 1),
-        "checks": [],
-    }
     stream = batches(encoder, arguments.seed, arguments.batch, 300, arguments.half)
-    best = math.inf
-    for step, loss in descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments)):
-        entry: dict[str, Any] = {"step": step, "seconds": round(time.time() - began, 1), "loss": loss}
+
+    def measure() -> tuple[dict[str, Any], float]:
+        found: dict[str, float] = {}
         for name, rows in data.items():
-            entry[name + "_loss"], entry[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
-        log["checks"].append(entry)
-        print(json.dumps(entry), flush=True)
-        if entry["held_out_loss"] < best:
-            best = entry["held_out_loss"]
-            log |= {"chosen_step": step, "seconds": entry["seconds"]}
-            save(model, tokenizer, config, log, arguments.out)
-    log["total_seconds"] = round(time.time() - began, 1)
-    (arguments.out / "training.json").write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
+            found[name + "_loss"], found[name + "_exact"] = (round(x, 4) for x in evaluate(model, rows))
+        return found, found["held_out_loss"]
+
+    steps = descend(model, optimizers, arguments, lambda: loss_of(model, next(stream), arguments))
+    keep_best(model, arguments, began, steps, measure, lambda log: save(model, tokenizer, config, log, arguments.out))
 
 
 def held_set(encoder: Encoder, arguments: argparse.Namespace, held: bool) -> list[tuple[Any, Any]]:
