@@ -72,6 +72,11 @@ class Verification(BaseModel):
     critique: list[Point] = Field(description="constraint by constraint")
     score: int = Field(ge=-100, le=100, description="-100 where everything is wrong, 100 where everything is right")
 
+    @property
+    def share(self) -> float:
+        """The score as a verdict has it, 0 to 1."""
+        return (self.score + 100) / 200
+
 
 class Completion(BaseModel):
     """Whether steps end with the whole answer (PlanGEN's completion check, 1 or 0 there)."""

@@ -15,9 +15,9 @@ from ..core.task import Task
 from ..models.ask import ask
 from ..tools.sandbox import Sandbox
 from .proving import Prover
+from .steps import VERIFIED
 from .threads import in_thread
 
-THRESHOLD = 95
 MOST = 24
 """Constraints that are looked at."""
 TEXT, CRITIQUE = 300, 400
@@ -60,7 +60,7 @@ class PlanGen:
     ``instruction`` is what the agents that judge are told besides.
     """
 
-    threshold: int = THRESHOLD
+    threshold: int = VERIFIED
     prove: bool = True
     box: Sandbox | None = None
     instruction: str = ""
@@ -95,9 +95,8 @@ class PlanGen:
         prompt = messages("step_reward", task, [candidate], self._told(known.words({})))
         seed = candidate.proposal.seed or 0
         said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
-        score = (said.score + 100) / 200
         words = " ".join(_line(point.critique, CRITIQUE) for point in said.critique[:OTHERS])
-        return Verdict("failed", score, (Finding("step", score, words),), self.name)
+        return Verdict("failed", said.share, (Finding("step", said.share, words),), self.name)
 
     def _told(self, constraints: str) -> str:
         return f"{constraints}\n\n{self.instruction}".strip()
@@ -124,7 +123,7 @@ class PlanGen:
 
     def _verdict(self, known: Known, proved: Mapping[int, bool], said: Verification | None, fault: str) -> Verdict:
         hard = [n for n, c in enumerate(known.constraints) if c.strength == "hard" and proved.get(n) is False]
-        score = None if said is None else (said.score + 100) / 200
+        score = None if said is None else said.share
         last = Finding("plangen", score, _summary(known, proved, said, fault))
         findings = (*_findings(known, proved, said), last)
         if hard:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..agents.prompts import render
-from ..agents.roles import Completion, messages
-from ..core.errors import OutputError, UsageError
+from ..core.errors import UsageError
 from ..core.protocols import Context, Verifier
 from ..core.search import UNSCORED, Candidate, Finding, Verdict
 from ..core.task import Task
-from ..models.ask import ask
 from .plangen import PlanGen
+from .steps import whole
 
 PLAN = "plan/"
 """How the scope of a plan begins."""
@@ -68,12 +67,7 @@ class Stages:
 
     async def ends(self, task: Task, candidate: Candidate, context: Context) -> bool:
         """Whether a plan is whole, in the opinion of the role ``completion``."""
-        prompt = messages("completion", task, [candidate], render("whole_plan"))
-        try:
-            said = await ask(context.model("completion"), prompt, Completion, seed=candidate.proposal.seed or 0)
-        except OutputError:
-            return False
-        return said.complete
+        return await whole(task, candidate, context, render("whole_plan"))
 
 
 def around(answers: Verifier | None) -> Stages:

@@ -56,12 +56,7 @@ class Steps:
         ``completion``. One that gives no usable opinion goes on."""
         if ends := _own(self.inner, "ends"):
             return await ends(task, candidate, context)
-        prompt = messages("completion", task, [candidate])
-        try:
-            said = await ask(context.model("completion"), prompt, Completion, seed=candidate.proposal.seed or 0)
-        except OutputError:
-            return False
-        return said.complete
+        return await whole(task, candidate, context)
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """The inner verdict on a whole text, else how good the steps are."""
@@ -89,11 +84,20 @@ class Steps:
         prompt = messages("step_reward", task, [candidate], heard=heard)
         seed = candidate.proposal.seed or 0
         said = await ask(context.model("step_reward"), prompt, Verification, seed=seed)
-        score = (said.score + 100) / 200
         first, *others = [point.critique[:500] for point in said.critique[:8]] or [""]
         rest = (Finding("step", None, critique) for critique in others)
         outcome = "passed" if said.score >= VERIFIED else "failed"
-        return Verdict(outcome, score, (Finding("step", score, first), *rest))
+        return Verdict(outcome, said.share, (Finding("step", said.share, first), *rest))
+
+
+async def whole(task: Task, candidate: Candidate, context: Context, instruction: str = "") -> bool:
+    """Whether a text is whole, in the opinion of the role ``completion``; without a usable one it is not."""
+    prompt = messages("completion", task, [candidate], instruction)
+    try:
+        said = await ask(context.model("completion"), prompt, Completion, seed=candidate.proposal.seed or 0)
+    except OutputError:
+        return False
+    return said.complete
 
 
 def _own(verifier: Verifier | None, method: str) -> Any:
