@@ -80,7 +80,7 @@ class Embedded:
             raise ModelError(f"{self.name} cannot answer this: {error}") from error
 
     async def _write(self, loaded: Engine, request: Request) -> Reply:
-        from .engine import Job
+        from .jobs import Job
 
         told = attempts(request.messages) if self.capabilities.only == SQL else ()
         jobs = [

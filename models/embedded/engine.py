@@ -7,16 +7,14 @@ import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .decoder import ROWS, Block, Decoder, Floats, Prefill
-from .exclusion import FLOORS, Excluded, Probabilities, above, probabilities
+from .exclusion import Excluded
 from .game import Game, StateJudge
+from .jobs import Job, Row, Text, Ticket
 from .judging import JudgeNetwork, Judges
 from .kinds import GAME24, TEXT, kind
 from .plain import Plain
@@ -25,143 +23,6 @@ from .threads import one_thread
 from .vocabulary import Opening, Transcript, Vocabulary, Words
 
 REMEMBERED = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One sample to write: the question, the exact text to continue, the earlier attempts that the prompt tells of, the
-    SQL that is not to be written again, and how to sample. With ``judged`` it is not to write, but to say whether that
-    attempt is right.
-
-    Temperature 0 is greedy. The same job always gives the same text, whatever else is decoded with it.
-    """
-
-    prompt: str
-    prefix: str = ""
-    attempts: tuple[Attempt, ...] = ()
-    never: tuple[str, ...] = ()
-    judged: Attempt | None = None
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 160
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One sample: the text after the prefix, and the model's own log-probabilities (at temperature 1).
-
-    The pieces in `tokens` join to `text`; where the model ended by itself, the last piece is the empty text of
-    its end token. `stopped` is the stop text that ended it, empty where none did.
-    """
-
-    text: str
-    logprob: float
-    token_logprobs: tuple[float, ...]
-    tokens: tuple[str, ...]
-    prompt_tokens: int
-    completion_tokens: int
-    finish: Literal["stop", "length"]
-    stopped: str = ""
-
-
-@dataclass(slots=True)
-class _Row:
-    """A job under way."""
-
-    job: Job
-    ticket: _Ticket
-    place: int
-    transcript: Transcript
-    random: np.random.Generator
-    room: int
-    capacity: int
-    excluded: Excluded | None = None
-    logprobs: list[float] = field(default_factory=list[float])
-    finish: Literal["stop", "length", ""] = ""
-
-    def take(self, logits: Floats, vocabulary: Words) -> int:
-        """Draws the next token and writes it down."""
-        opening = self.transcript.opening
-        mask = ~vocabulary.allowed("" if self.logprobs else opening.pending, opening.slots)
-        odds = probabilities(logits, mask)
-        left = self.excluded.leave(odds, self.transcript.ids) if self.excluded else above(odds, FLOORS[0])
-        token = sample(left, self.job.temperature, self.job.top_p, self.random)
-        logprob = float(np.log(odds[token]))
-        self.logprobs.append(logprob)
-        if token == vocabulary.end:
-            self.transcript.pieces.append("")
-            self.finish = "stop"
-            return token
-        self.transcript.add(token)
-        if self.job.stop and self.transcript.cut(self.job.stop):
-            self.finish = "stop"
-        elif len(self.logprobs) >= self.room:
-            self.finish = "length"
-        return token
-
-    def result(self) -> Text:
-        """The finished sample."""
-        return Text(
-            self.transcript.text,
-            float(sum(self.logprobs)),
-            tuple(self.logprobs),
-            tuple(self.transcript.pieces),
-            len(self.transcript.opening.ids),
-            len(self.logprobs),
-            self.finish or "length",
-            self.transcript.stopped,
-        )
-
-
-@dataclass(slots=True)
-class _Ticket:
-    """One call of `generate`: who waits, and for what."""
-
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[list[Text]]
-    jobs: list[Job]
-    texts: list[Text | None]
-    cancelled: bool = False
-
-    def put(self, place: int, text: Text) -> None:
-        """Takes in a finished text; the last one settles the call."""
-        self.texts[place] = text
-        if all(each is not None for each in self.texts):
-            self.settle()
-
-    def settle(self, error: BaseException | None = None) -> None:
-        """Hands the texts, or an error, to the waiting task."""
-
-        def deliver() -> None:
-            if self.future.done():
-                return
-            if error is not None:
-                self.future.set_exception(error)
-            else:
-                self.future.set_result([text for text in self.texts if text is not None])
-
-        try:
-            self.loop.call_soon_threadsafe(deliver)
-        except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
-            self.cancelled = True
-
-
-def sample(odds: Probabilities, temperature: float, top_p: float, random: np.random.Generator) -> int:
-    """A token, given the probabilities at temperature 1.
-
-    The nucleus (``top_p``) is that of temperature 1, and only within it does the temperature spread.
-    """
-    if temperature <= 0:
-        return int(np.argmax(odds))
-    order = np.asarray((-odds).argsort(kind="stable"), dtype=np.int64)
-    heap = np.asarray(np.cumsum(odds[order]), dtype=np.float64)
-    kept = order[: int(heap.searchsorted(top_p * float(heap[-1]))) + 1]
-    kept = kept[odds[kept] > 0]
-    heap = np.asarray(np.cumsum((odds[kept] / odds[kept[0]]) ** (1 / temperature)), dtype=np.float64)
-    drawn = float(random.random()) * float(heap[-1])
-    return int(kept[min(int(heap.searchsorted(drawn, side="right")), len(kept) - 1)])
 
 
 class Engine:
@@ -177,7 +38,7 @@ class Engine:
         self._read: OrderedDict[tuple[int, ...], Prefill] = OrderedDict()
         self._known: OrderedDict[tuple[tuple[int, ...], tuple[int, ...]], Floats] = OrderedDict()
         self._wake = threading.Condition()
-        self._tickets: deque[_Ticket] = deque()
+        self._tickets: deque[Ticket] = deque()
         self._worker: threading.Thread | None = None
 
     @classmethod
@@ -200,7 +61,7 @@ class Engine:
         if not jobs:
             return []
         loop = asyncio.get_running_loop()
-        ticket = _Ticket(loop, loop.create_future(), list(jobs), [None] * len(jobs))
+        ticket = Ticket(loop, loop.create_future(), list(jobs), [None] * len(jobs))
         with self._wake:
             self._tickets.append(ticket)
             if self._worker is None or not self._worker.is_alive():
@@ -231,15 +92,16 @@ class Engine:
             with self._wake:
                 while not self._tickets:
                     self._wake.wait()
-                tickets = list(self._tickets)
-                self._tickets.clear()
             self.batches += 1
-            try:
-                with one_thread():
-                    _Batch(self, tickets).run()
-            except Exception as error:
-                for ticket in tickets:
-                    ticket.settle(error)
+            with one_thread():
+                _Batch(self).run()
+
+    def arrived(self) -> list[Ticket]:
+        """The calls that have come since this was asked last."""
+        with self._wake:
+            tickets = list(self._tickets)
+            self._tickets.clear()
+        return tickets
 
     def read(self, ids: tuple[int, ...]) -> Prefill:
         """Reads a prompt, or recalls it where it was read lately."""
@@ -269,29 +131,41 @@ class Engine:
 
 
 class _Batch:
-    """The calls that were waiting when the worker got free, decoded together until all are done."""
+    """Calls that are decoded together until none is left; those that come meanwhile join in."""
 
-    def __init__(self, engine: Engine, tickets: list[_Ticket]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.waiting: dict[int, deque[_Row]] = {}
-        for ticket in tickets:
-            for place, job in enumerate(ticket.jobs):
-                try:
-                    self._take(ticket, place, job)
-                except ValueError as error:
-                    ticket.cancelled = True
-                    ticket.settle(error)
-                    break
+        self.lanes: dict[int, _Lane] = {}
 
-    def _take(self, ticket: _Ticket, place: int, job: Job) -> None:
+    def run(self) -> None:
+        """Decodes all rows: one token for each lane in turn."""
+        while (tickets := self.engine.arrived()) or self.lanes:
+            for ticket in tickets:
+                self._join(ticket)
+            for capacity, lane in list(self.lanes.items()):
+                lane.step()
+                if lane.idle:
+                    del self.lanes[capacity]
+
+    def _join(self, ticket: Ticket) -> None:
+        try:
+            for place, job in enumerate(ticket.jobs):
+                self._take(ticket, place, job)
+        except Exception as error:
+            ticket.cancelled = True
+            ticket.settle(error)
+
+    def _take(self, ticket: Ticket, place: int, job: Job) -> None:
         """Judges at once; what is to be written waits for a place."""
         if job.judged is not None:
             ticket.put(place, self.engine.verdict(job))
             return
         row = self._row(ticket, place, job)
-        self.waiting.setdefault(row.capacity, deque()).append(row)
+        if row.capacity not in self.lanes:
+            self.lanes[row.capacity] = _Lane(self.engine, row.capacity)
+        self.lanes[row.capacity].waiting.append(row)
 
-    def _row(self, ticket: _Ticket, place: int, job: Job) -> _Row:
+    def _row(self, ticket: Ticket, place: int, job: Job) -> Row:
         opening = self.engine.vocabulary.opening(job.prompt, job.prefix, job.attempts)
         room = min(job.max_tokens, self.engine.decoder.limit - len(opening.ids))
         if room < 1:
@@ -302,7 +176,7 @@ class _Batch:
         capacity = self.engine.decoder.capacity(len(opening.ids) + room)
         transcript = Transcript(self.engine.vocabulary, opening, job.prefix)
         random = np.random.default_rng(job.seed % 2**64)
-        return _Row(job, ticket, place, transcript, random, room, capacity, self._excluded(job, opening))
+        return Row(job, ticket, place, transcript, random, room, capacity, self._excluded(job, opening))
 
     def _excluded(self, job: Job, opening: Opening) -> Excluded | None:
         """What the job must not write, as far as it goes on from its prefix."""
@@ -311,44 +185,62 @@ class _Batch:
         left = [tuple(text[len(kept) :]) for text in texts if text[: len(kept)] == kept]
         return self.engine.excluded(opening, left)
 
-    def run(self) -> None:
-        """Decodes all rows, eight of one capacity at a time; waiting rows take the places of finished ones."""
-        for capacity, waiting in self.waiting.items():
-            block = Block(self.engine.decoder, capacity)
-            rows: list[_Row | None] = [None] * ROWS
-            ids = np.zeros(ROWS, dtype=np.int64)
-            while waiting or any(rows):
-                self._refill(block, rows, ids, waiting)
-                if any(rows):
-                    logits = self.engine.decoder.step(block, ids)
-                    self.engine.steps += 1
-                    self._advance(block, rows, ids, logits)
 
-    def _refill(self, block: Block, rows: list[_Row | None], ids: NDArray[np.int64], waiting: deque[_Row]) -> None:
+class _Lane:
+    """Eight rows of one capacity, and those that wait to take the places of finished ones."""
+
+    def __init__(self, engine: Engine, capacity: int) -> None:
+        self.engine = engine
+        self.block = Block(engine.decoder, capacity)
+        self.rows: list[Row | None] = [None] * ROWS
+        self.ids = np.zeros(ROWS, dtype=np.int64)
+        self.waiting: deque[Row] = deque()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way and nothing waits."""
+        return not self.waiting and not any(self.rows)
+
+    def step(self) -> None:
+        """Writes a token of each row. What goes wrong ends the calls of this lane alone."""
+        try:
+            self._refill()
+            if any(self.rows):
+                logits = self.engine.decoder.step(self.block, self.ids)
+                self.engine.steps += 1
+                self._advance(logits)
+        except Exception as error:
+            for row in (*self.waiting, *self.rows):
+                if row is not None:
+                    row.ticket.cancelled = True
+                    row.ticket.settle(error)
+            self.waiting.clear()
+            self.rows = [None] * ROWS
+
+    def _refill(self) -> None:
         for index in range(ROWS):
-            while waiting and rows[index] is None:
-                row = waiting.popleft()
+            while self.waiting and self.rows[index] is None:
+                row = self.waiting.popleft()
                 if row.ticket.cancelled:
                     continue
                 prefill = self.engine.read(row.transcript.opening.ids)
-                block.place(index, prefill)
-                rows[index] = row
-                ids[index] = row.take(prefill.logits, self.engine.vocabulary)
-                self._leave(block, rows, index)
+                self.block.place(index, prefill)
+                self.rows[index] = row
+                self._take(index, row, prefill.logits)
 
-    def _advance(self, block: Block, rows: list[_Row | None], ids: NDArray[np.int64], logits: Floats) -> None:
-        for index, row in enumerate(rows):
+    def _advance(self, logits: Floats) -> None:
+        for index, row in enumerate(self.rows):
             if row is None or row.ticket.cancelled:
-                rows[index] = None
-                block.clear(index)
-                continue
-            ids[index] = row.take(logits[index], self.engine.vocabulary)
-            self._leave(block, rows, index)
+                self._clear(index)
+            else:
+                self._take(index, row, logits[index])
 
-    def _leave(self, block: Block, rows: list[_Row | None], index: int) -> None:
-        row = rows[index]
-        if row is None or not row.finish:
-            return
-        rows[index] = None
-        block.clear(index)
-        row.ticket.put(row.place, row.result())
+    def _take(self, index: int, row: Row, logits: Floats) -> None:
+        self.ids[index] = row.take(logits, self.engine.vocabulary)
+        if row.finish:
+            self._clear(index)
+            row.ticket.put(row.place, row.result())
+
+    def _clear(self, index: int) -> None:
+        self.rows[index] = None
+        self.block.clear(index)

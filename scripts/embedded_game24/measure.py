@@ -26,7 +26,8 @@ from veriloop import Task
 from veriloop.apps.bench.estimates import auc
 from veriloop.apps.bench.game24 import GAME
 from veriloop.models.embedded import HERE
-from veriloop.models.embedded.engine import Engine, Job
+from veriloop.models.embedded.engine import Engine
+from veriloop.models.embedded.jobs import Job
 from veriloop.models.embedded.reading import Attempt
 from veriloop.verifiers.conformance import Everyone, reply
 from veriloop.verifiers.game24 import Game24, solves

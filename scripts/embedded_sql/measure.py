@@ -21,7 +21,8 @@ from typing import Any
 
 from veriloop.apps.demo import atlas
 from veriloop.core.errors import VeriloopError
-from veriloop.models.embedded.engine import Engine, Job
+from veriloop.models.embedded.engine import Engine
+from veriloop.models.embedded.jobs import Job
 from veriloop.tools.sql.match import drop_distinct, same_result
 from veriloop.tools.sql.runner import SqlRunner
 

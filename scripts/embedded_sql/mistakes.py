@@ -35,7 +35,8 @@ from veriloop import Candidate, Proposal, Task
 from veriloop.apps.demo import atlas
 from veriloop.core.messages import ToolCall
 from veriloop.core.search import ToolRun
-from veriloop.models.embedded.engine import Engine, Job
+from veriloop.models.embedded.engine import Engine
+from veriloop.models.embedded.jobs import Job
 from veriloop.models.embedded.reading import ordered, result_marks, said_marks
 from veriloop.models.embedded.text import normalise
 from veriloop.tools.sql.match import same_result

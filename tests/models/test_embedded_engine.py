@@ -14,7 +14,8 @@ import pytest
 from veriloop.core.messages import Message, Reply, Request
 from veriloop.models.embedded import Embedded
 from veriloop.models.embedded.decoder import ROWS, Block
-from veriloop.models.embedded.engine import Engine, Job, Text
+from veriloop.models.embedded.engine import Engine
+from veriloop.models.embedded.jobs import Job, Text
 from veriloop.models.embedded.text import normalise, restore, spaced
 
 FOLDER = Path(__file__).parents[2] / "models" / "embedded" / "sql"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from veriloop.models import embedded
 from veriloop.models.embedded.decoder import Floats
-from veriloop.models.embedded.engine import Engine, Job
+from veriloop.models.embedded.engine import Engine
 from veriloop.models.embedded.exclusion import FLOORS, Excluded, above, probabilities
+from veriloop.models.embedded.jobs import Job
 
 END, WORDS, LONGEST = 0, 4, 3
 FREE = np.zeros(WORDS, dtype=np.bool_)

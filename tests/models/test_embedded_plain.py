@@ -12,7 +12,8 @@ from tiny_embedded import READ, made
 from veriloop.core.errors import CapabilityError, ModelError, UsageError
 from veriloop.core.messages import Message, Reply, Request
 from veriloop.models.embedded import Embedded
-from veriloop.models.embedded.engine import Engine, Job, Text
+from veriloop.models.embedded.engine import Engine
+from veriloop.models.embedded.jobs import Job, Text
 from veriloop.models.embedded.plain import Plain, asked
 
 
