@@ -1,13 +1,15 @@
 """A small Llama-style decoder in numpy: RMS norms, rotary positions, gated units, a key-value cache.
 
 Weights are kept as float16 on disk and used as float32. Decoding always runs on blocks of `ROWS` rows of one
-fixed shape, and a prompt is always read alone, so that what a row gets never depends on what else is decoded.
+fixed shape, and a prompt is always read alone, `CHUNK` tokens at a time, so that what a row gets depends neither on
+what else is decoded nor on how much of its prompt was read before.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ Floats = NDArray[np.float32]
 
 ROWS = 8
 STRIDE = 96
+CHUNK = 32
+"""Tokens of a prompt that are read at once: what two prompts have in common is read once, in whole chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Prefill:
-    """A prompt that was read: its keys and values per layer, and the logits after its last token."""
+    """A prompt or a part of one that was read: its keys and values per layer, and the logits after its last token."""
 
     keys: Floats
     values: Floats
@@ -123,31 +127,51 @@ class Decoder:
         """The room that a row of so many tokens gets: it depends on nothing but that number."""
         return min(self.limit, -(-tokens // STRIDE) * STRIDE)
 
-    def prefill(self, ids: list[int]) -> Prefill:
-        """Reads a prompt."""
-        keys, values, x = self._read(ids)
+    def prefill(self, ids: Sequence[int], chunk: Callable[[int, Prefill], Prefill] | None = None) -> Prefill:
+        """Reads a prompt. ``chunk`` may recall what was read of it before: it is given where a chunk ends and the
+        prompt, read up to the beginning of that chunk."""
+        shape = (self.depth, self.key_heads, len(ids), self.width)
+        whole = Prefill(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(0, np.float32))
+        for begin in range(0, len(ids), CHUNK):
+            end = min(begin + CHUNK, len(ids))
+            read = chunk(end, whole) if chunk else self.chunk(ids, end, whole)
+            whole.keys[:, :, begin:end] = read.keys
+            whole.values[:, :, begin:end] = read.values
+            whole = replace(whole, logits=read.logits)
+        return whole
+
+    def chunk(self, ids: Sequence[int], end: int, before: Prefill) -> Prefill:
+        """Reads the chunk of a prompt that ends at ``end``, given what is ``before`` it."""
+        begin = (end - 1) // CHUNK * CHUNK
+        past = [(keys[:, :begin], values[:, :begin]) for keys, values in zip(before.keys, before.values, strict=True)]
+        keys, values, x = self._read(ids[begin:end], past)
         last = _norm(x[-1:], self.last_norm, self.epsilon)
         return Prefill(np.stack(keys), np.stack(values), (last @ self.unembedding)[0])
 
-    def follow(self, ids: list[int], begin: int) -> Floats:
+    def follow(self, ids: Sequence[int], begin: int) -> Floats:
         """The logits after each token of a text from position ``begin`` on, of shape (tokens, vocabulary)."""
         x = self._read(ids)[2][begin:]
         return np.asarray(_norm(x, self.last_norm, self.epsilon) @ self.unembedding, dtype=np.float32)
 
-    def _read(self, ids: list[int]) -> tuple[list[Floats], list[Floats], Floats]:
-        """The keys and values of each layer, and what the last one gives for each token."""
-        size = len(ids)
+    def _read(
+        self, ids: Sequence[int], past: Sequence[tuple[Floats, Floats]] = ()
+    ) -> tuple[list[Floats], list[Floats], Floats]:
+        """The keys and values of each layer, and what the last one gives for each token; ``past`` has the keys and
+        values of what is before."""
+        size, begin = len(ids), past[0][0].shape[1] if past else 0
         keys: list[Floats] = []
         values: list[Floats] = []
-        x = self.embeddings[ids]
-        hidden = np.triu(np.full((size, size), -np.inf, dtype=np.float32), 1)
-        cosine, sine = self.cosine[:size], self.sine[:size]
-        for layer in self.layers:
+        x = self.embeddings[list(ids)]
+        hidden = np.triu(np.full((size, begin + size), -np.inf, dtype=np.float32), begin + 1)
+        cosine, sine = self.cosine[begin : begin + size], self.sine[begin : begin + size]
+        for at, layer in enumerate(self.layers):
             q, k, v = self._project(layer, x)
             q, k = (_turned(part.transpose(1, 0, 2), cosine, sine) for part in (q, k))
             v = v.transpose(1, 0, 2)
             keys.append(k)
             values.append(v)
+            if begin:
+                k, v = (np.concatenate(both, axis=1) for both in zip(past[at], (k, v), strict=True))
             k, v = self._shared(k, 0), self._shared(v, 0)
             weights = _softmax(q @ k.transpose(0, 2, 1) * self.scale + hidden)
             x = self._finish(layer, x, (weights @ v).transpose(1, 0, 2).reshape(size, -1))

@@ -23,6 +23,9 @@ from .threads import one_thread
 from .vocabulary import Opening, Transcript, Vocabulary, Words
 
 REMEMBERED = 64
+"""Rejected texts whose logits are kept."""
+CHUNKS = 512
+"""Chunks of prompts that are kept: about 200 KB each."""
 
 
 class Engine:
@@ -104,14 +107,17 @@ class Engine:
         return tickets
 
     def read(self, ids: tuple[int, ...]) -> Prefill:
-        """Reads a prompt, or recalls it where it was read lately."""
-        found = self._read.get(ids)
+        """Reads a prompt, and recalls those chunks of it that were read lately."""
+        return self.decoder.prefill(ids, lambda end, before: self._chunk(ids, end, before))
+
+    def _chunk(self, ids: tuple[int, ...], end: int, before: Prefill) -> Prefill:
+        found = self._read.get(ids[:end])
         if found is None:
             self.prefills += 1
-            found = self._read[ids] = self.decoder.prefill(list(ids))
-            if len(self._read) > REMEMBERED:
+            found = self._read[ids[:end]] = self.decoder.chunk(ids, end, before)
+            if len(self._read) > CHUNKS:
                 self._read.popitem(last=False)
-        self._read.move_to_end(ids)
+        self._read.move_to_end(ids[:end])
         return found
 
     def excluded(self, opening: Opening, texts: Sequence[tuple[int, ...]]) -> Excluded | None:
