@@ -167,14 +167,18 @@ class _Batch:
             ticket.put(place, self.engine.verdict(job))
             return
         row = self._row(ticket, place, job)
+        if row.room < 1:
+            ticket.put(place, row.result())
+            return
         if row.capacity not in self.lanes:
             self.lanes[row.capacity] = _Lane(self.engine, row.capacity)
         self.lanes[row.capacity].waiting.append(row)
 
     def _row(self, ticket: Ticket, place: int, job: Job) -> Row:
+        """The row of a job. A text that has no room to go on ends there; a question that leaves none is an error."""
         opening = self.engine.vocabulary.opening(job.prompt, job.prefix, job.attempts)
         room = min(job.max_tokens, self.engine.decoder.limit - len(opening.ids))
-        if room < 1:
+        if room < 1 and (job.max_tokens < 1 or not job.prefix):
             raise ValueError(
                 f"no room to write: {len(opening.ids)} tokens to read, {job.max_tokens} to write, "
                 f"{self.engine.decoder.limit} in all"

@@ -184,6 +184,24 @@ def test_no_room_is_an_error_for_its_caller_alone(engine: Engine) -> None:
     assert fine[0].text.startswith("SELECT")
 
 
+def test_a_text_that_fills_the_context_ends_there(engine: Engine) -> None:
+    (text,) = run(engine, Job("rivers in texas", prefix="SELECT river_name FROM river" + " WHERE length > 1" * 200))
+    assert (text.text, text.finish, text.completion_tokens) == ("", "length", 0)
+    assert text.prompt_tokens >= engine.decoder.limit
+
+
+def test_what_prompts_share_is_read_once(engine: Engine) -> None:
+    first = " ".join(f"name{number}" for number in range(90))
+    whole = run(engine, Job(first, prefix="SELECT a FROM b"))
+    before = engine.prefills
+    again = run(engine, Job(first, prefix="SELECT a FROM b WHERE c = 1"))
+    assert 1 <= engine.prefills - before <= 2
+    assert engine.prefills > 3
+    engine._read.clear()  # pyright: ignore[reportPrivateUsage]
+    assert run(engine, Job(first, prefix="SELECT a FROM b WHERE c = 1")) == again
+    assert run(engine, Job(first, prefix="SELECT a FROM b")) == whole
+
+
 def test_concurrent_calls_share_batches_and_prefills(engine: Engine) -> None:
     async def many() -> list[list[Text]]:
         jobs = [Job("rivers in the state of nevada", temperature=1.0, seed=seed) for seed in range(20)]
@@ -194,6 +212,21 @@ def test_concurrent_calls_share_batches_and_prefills(engine: Engine) -> None:
     assert len(texts) == 20
     assert engine.batches - batches < 20
     assert engine.prefills - prefills <= 1
+
+
+def test_a_call_joins_those_under_way(engine: Engine) -> None:
+    async def main() -> bool:
+        long = [Job("rivers in texas", temperature=3.0, seed=seed, max_tokens=360) for seed in range(4)]
+        under_way = asyncio.create_task(engine.generate(long))
+        while not engine.steps:
+            await asyncio.sleep(0.001)
+        await engine.generate([Job("what is the capital of ohio", max_tokens=2)])
+        early = not under_way.done()
+        await under_way
+        return early
+
+    engine.steps = 0
+    assert asyncio.run(main())
 
 
 def test_several_loops_in_turn_and_at_once(engine: Engine) -> None:
