@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import statistics
@@ -51,6 +52,7 @@ async def interleaved(works: dict[str, Work], rounds: int, repeat: int) -> dict[
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
         for name, work in works.items():
+            gc.collect()  # or the collections that one work causes fall, round by round, into another one's time
             started = time.perf_counter()
             for _ in range(repeat):
                 await work()
