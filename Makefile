@@ -10,8 +10,8 @@ help:  ## Show this.
 demo: .venv/base  ## Answer real questions over a real database, offline, and show how.
 	$(BIN)/veriloop demo
 
-test: .venv/dev  ## Run all tests.
-	$(BIN)/python -m pytest -q $(if $(CI),--reruns 1 -rR)
+test: .venv/dev  ## Run all tests, two at a time.
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal $(if $(CI),--reruns 1 -rR)
 
 check: .venv/dev  ## Lint and type-check.
 	$(BIN)/ruff check .

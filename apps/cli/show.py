@@ -33,11 +33,10 @@ class Lively:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._live: Live | None = None
-        if console.is_terminal and not console.quiet:
-            self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self.status)
 
     def __enter__(self) -> Self:
-        if self._live:
+        if self.console.is_terminal and not self.console.quiet:
+            self._live = Live(console=self.console, transient=True, refresh_per_second=4, get_renderable=self.status)
             self._live.start()
         return self
 
