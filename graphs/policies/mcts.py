@@ -28,7 +28,7 @@ class MCTS(TreePolicy):
 
     children: int = 3
     exploration: float = 0.3
-    again: int = 1
+    again: int = 3
 
     def __post_init__(self) -> None:
         positive(children=self.children)
