@@ -11,29 +11,33 @@ with --only and --sizes). The same command goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from command import Parser, command, drawable, some
+from rich.console import Console
+
 from veriloop.apps.bench.course import Course, Order
 from veriloop.apps.bench.generated import Generated
-from veriloop.core.errors import UsageError
+from veriloop.apps.cli.bench import go_on, settle
+from veriloop.apps.cli.bench_board import Board
+from veriloop.apps.cli.work import at_work
 
-STEPS = "budget=90:temperature=1.0:max_tokens=40"
+STEPS = "budget=130:temperature=1.0:max_tokens=40"
 POLICIES = {
-    "best_of_n": "n=20:temperature=0.7:max_tokens=80",
-    "tree_of_thought": f"{STEPS}:children=3",
+    "best_of_n": "n=44:temperature=0.7:max_tokens=80",
+    "tree_of_thought": f"{STEPS}:children=2",
     "rebase": f"{STEPS}:width=13",
     "beam": STEPS,
     "particle_filter": STEPS,
-    "a_star": STEPS,
+    "a_star": f"{STEPS}:children=2",
     "mcts": STEPS,
-    "mixture": "prior_weight=0:loops=8:n=1:budget=30:width=7:temperature=1.0:max_tokens=80",
+    "mixture": "algorithms=tree_of_thought+rebase+best_of_n:prior_weight=0:loops=8:n=1:children=4:budget=70:width=9"
+    ":temperature=1.0:max_tokens=80",
 }
-BUDGETS = (50, 100, 200, 400, 800)
+BUDGETS = (50, 100, 200, 400, 800, 1600)
 BASE = "best_of_n"
 
 
@@ -42,8 +46,8 @@ def arms(only: Sequence[str] = (), sizes: str = "") -> list[str]:
     return [f"{name}:{sizes or POLICIES[name]}" for name in only or POLICIES]
 
 
-async def measure(arguments: argparse.Namespace) -> None:
-    """All cells that have not ended."""
+def measure(arguments: argparse.Namespace) -> Board:
+    """All cells that have not ended, as they went; a terminal shows it."""
     order = Order(
         benchmark="game24",
         data=arguments.data,
@@ -54,7 +58,12 @@ async def measure(arguments: argparse.Namespace) -> None:
         limit=arguments.limit,
         concurrency=arguments.concurrency,
     )
-    await Course(order).run()
+    course = Course(order)
+    out = Console(stderr=True, markup=False)
+    out.quiet = not out.is_terminal
+    with Board(out, course.metric) as board:
+        at_work(course.run(board), go_on)
+    return board
 
 
 def shown(rows: Sequence[dict[str, Any]]) -> Any:
@@ -81,7 +90,7 @@ def plot(run: Generated, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    grid = sorted({round(25 * 2 ** (step / 4)) for step in range(21)} | set(BUDGETS))
+    grid = sorted({round(25 * 2 ** (step / 4)) for step in range(25)} | set(BUDGETS))
     figure, axes = pyplot.subplots(figsize=(7.2, 4.4), layout="constrained")
     for at, row in enumerate(run.table(grid, base_of(run))):
         x, y, low, high = ([point[name] for point in row["points"]] for name in ("at", "value", "low", "high"))
@@ -108,33 +117,35 @@ def base_of(run: Generated) -> str:
 
 def main() -> None:
     """Reads the arguments, measures and tells."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", default="embedded:game24")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--limit", type=int, help="the first so many puzzles")
+    parser.add_argument("--seeds", type=some, default=3)
+    parser.add_argument("--limit", type=some, help="so many puzzles, drawn always the same")
     parser.add_argument("--only", nargs="+", choices=POLICIES, default=[], help="these policies")
     parser.add_argument("--sizes", default="", help="other parameters for them, as budget=60:children=2")
-    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--concurrency", type=some, default=16)
     parser.add_argument("--plot", type=Path, help="a picture of the curves, .png or .svg")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
-    try:
-        asyncio.run(measure(arguments))
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    command(lambda: work(arguments))
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """Measures and tells."""
+    if arguments.plot:
+        drawable(arguments.plot)
+    board = measure(arguments)
     run = Generated.of(arguments.out)
     rows = run.table(BUDGETS, base_of(run))
     if arguments.json:
         print(json.dumps(rows, indent=1))
     else:
-        from rich.console import Console
-
         Console(width=170).print(shown(rows))
     if arguments.plot:
         plot(run, arguments.plot)
+    settle(board)
 
 
 if __name__ == "__main__":
