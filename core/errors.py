@@ -38,6 +38,10 @@ class UsageError(VeriloopError):
     """The caller asked for something that cannot be: an unknown name, a missing file, settings that do not parse."""
 
 
+class Unjudgeable(UsageError):
+    """The question gives the verifier nothing to judge an answer by (no tests, no graph); raised before any call."""
+
+
 class UnknownRun(UsageError):
     """No journal holds a run of this id."""
 

@@ -83,9 +83,10 @@ class Verifier(Protocol):
     """Judges a candidate without ever seeing gold (except one named ``oracle``).
 
     A verifier may also have ``async ready(task)``, which raises ``UsageError`` before the first call when it cannot
-    judge this task, and, for texts that grow by steps, ``async step(task, candidate, context) -> Verdict``, how good a
-    partial text is (0: impossible; unscored: a model is asked), and ``async ends(task, candidate, context) -> bool``,
-    whether a text is a whole answer.
+    judge this task (``Unjudgeable`` where only the question lacks something: a benchmark goes on to its others), and,
+    for texts that grow by steps, ``async step(task, candidate, context) -> Verdict``, how good a partial text is (0:
+    impossible; unscored: a model is asked), and ``async ends(task, candidate, context) -> bool``, whether a text is a
+    whole answer.
     """
 
     @property

@@ -13,6 +13,7 @@ from .task import Limits, Task
 
 Outcome = Literal["passed", "failed", "unscored", "infra_error"]
 Source = Literal["model", "hint", "tool", "recalled"]
+Until = Literal["answer", "step"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Proposal:
     instruction: str = ""
     prefix: str = ""
     hint: str = ""
-    until: Literal["answer", "step"] = "answer"
+    until: Until = "answer"
     blocks: bool = False
     tools: tuple[str, ...] | None = None
     temperature: float = 0.7
@@ -82,8 +83,9 @@ class Finding:
 class Verdict:
     """What a verifier says of a candidate.
 
-    ``unscored`` means the verifier could not judge (never zero); ``infra_error`` that something around the candidate
-    broke (never a score). ``score`` is 0..1 or none. ``verifier`` is the name that every report prints.
+    ``unscored`` means that nothing verified it (never zero; a score is then a model's opinion, to rank by);
+    ``infra_error`` that something around the candidate broke (never a score). ``score`` is 0..1 or none. ``verifier``
+    is the name that every report prints.
     """
 
     outcome: Outcome
@@ -133,6 +135,11 @@ class Candidate:
     def text(self) -> str:
         """All segments joined."""
         return "".join(s.text for s in self.segments)
+
+    @property
+    def partial(self) -> bool:
+        """Whether it is steps on their way to an answer: neither that answer yet nor a text that did not parse."""
+        return self.proposal.until == "step" and not self.complete and self.verdict.verifier != "format"
 
     @property
     def score(self) -> float:

@@ -24,6 +24,7 @@ from ..models.desk import Desk
 from .acting import GRACE, within
 from .attempt import Work
 from .attempt import build as build_attempt
+from .policies.proposed import blamed
 from .run import Run, broken
 
 
@@ -135,7 +136,8 @@ async def select(state: State, runtime: Runtime[Run]) -> dict[str, Any]:
     run, attempts = runtime.context, state.get("attempts", [])
     spend = run.budget.spend
     search = run.search(attempts, state.get("round", 0), spend)
-    chosen = run.policy.select(search)
+    with blamed(f"{run.strategy}.select"):
+        chosen = run.policy.select(search)
     stopped = state.get("stopped", "done")
     if stopped == "done" and chosen is not None and chosen.verdict.outcome == "passed":
         stopped = "passed"

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..agents.proposer import Proposer
 from ..agents.roles import OUTPUTS
 from ..core.budget import Budget
-from ..core.errors import CapabilityError, UsageError
+from ..core.errors import CapabilityError, Unjudgeable, UsageError
 from ..core.events import Emitter
 from ..core.journal import Record, RunLog
 from ..core.messages import Reply
@@ -71,8 +71,7 @@ async def prepare(plan: Plan, log: RunLog, settings: Settings, emit: Emitter) ->
     proposer = Proposer.of(task, about, output.check)
     _check(proposer, policy, verifier, models)
     _check_tables(models["proposer"], task)
-    if ready := getattr(verifier, "ready", None):
-        await ready(task)
+    await _ask_ready(verifier, task, policy)
     _check_tools(models["proposer"], given)
     for tool in given:
         if ready := getattr(tool, "ready", None):
@@ -182,6 +181,16 @@ def _asked_for(plan: Plan, policy: Policy) -> Verifier | None:
     return None
 
 
+async def _ask_ready(verifier: Verifier | None, task: Task, policy: Policy) -> None:
+    """Have the verifier refuse what it cannot judge; a policy may take a question that it says nothing of."""
+    if ready := getattr(verifier, "ready", None):
+        try:
+            await ready(task)
+        except Unjudgeable:
+            if not getattr(policy, "unjudged", False):
+                raise
+
+
 async def _tools(task: Task, extra: Sequence[Tool]) -> tuple[dict[str, Tool], str]:
     tools = {tool.spec.name: tool for tool in extra}
     if task.database is None:
@@ -202,9 +211,7 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
     """Refuse before any call what a model cannot do."""
     main = models["proposer"]
     if main.capabilities.only not in ("", proposer.format.name):
-        raise CapabilityError(
-            f"{main.name} writes only {main.capabilities.only}: give a database (--db) or another model"
-        )
+        raise CapabilityError(_misfit(main, proposer.format.name))
     pictures = any(m.images for m in proposer.task.turns)
     needs = ("proposer", *getattr(policy, "roles", ()), *getattr(verifier, "roles", ()))
     if strange := set(models) - {*needs, *OUTPUTS}:
@@ -217,10 +224,20 @@ def _check(proposer: Proposer, policy: Policy, verifier: Verifier | None, models
                 f"{plays.name} reads no pictures, and the task has one: give a model that does (--model {role}NAME)"
             )
         if plays.capabilities.only and need not in ("proposer", *plays.capabilities.roles):
+            without = (
+                ", or verify without it: --verify none (or oracle)" if need in getattr(verifier, "roles", ()) else ""
+            )
             raise CapabilityError(
                 f"{plays.name} writes only {plays.capabilities.only} and cannot be the {need}; "
-                f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}"
+                f"name a model for that role: --model {need}=openai:MODEL, or model={{'{need}': …}}{without}"
             )
+
+
+def _misfit(model: Model, wanted: str) -> str:
+    """Why a model that writes one format alone does not suit a task, and what does."""
+    only = model.capabilities.only
+    about = ", for a question about a database (solve --db, Task(database=…))" if only == "sql" else ""
+    return f"{model.name} writes only {only}{about}, and this task asks for {wanted}: give another model (--model)"
 
 
 def _check_tools(model: Model, tools: Sequence[object]) -> None:

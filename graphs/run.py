@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,10 +19,13 @@ from ..core.wire import decode, encode, to_bytes
 from ..models.gateway import Gateway
 from ..models.rounds import Group
 from .policies.common import best
+from .policies.proposed import blamed, orphaned, unfit
 from .round import Round
 
 WIDEST = 1000
 """Proposals in one round at most: each is a task of its own, and thousands of them would starve the clock."""
+LONGEST = 1000
+"""Rounds at most, so that a policy that never ends does; one that declares more proposals may take as many."""
 
 
 @dataclass
@@ -104,11 +107,11 @@ class Run:
         """The next proposals, cut in order to what the budget allows, and the reason when there are none."""
         if self.trouble:
             return [], f"error: {self.trouble}"
-        wanted = self.policy.propose(search)
+        wanted = self._wanted(search)
         if not wanted:
             return [], "done"
-        if len(wanted) > WIDEST:
-            raise UsageError(f"{self.strategy} wants {len(wanted)} proposals in one round; {WIDEST} are the most")
+        if search.round >= max(LONGEST, getattr(self.policy, "at_most", None) or 0):
+            return [], "budget: rounds"
         room = search.remaining
         gone = [
             n for n in ("calls", "tokens", "money", "seconds") if getattr(room, n) is not None and getattr(room, n) <= 0
@@ -123,6 +126,18 @@ class Run:
             raise UsageError("the policy gave two proposals the same id: leave ids empty, or make them unique")
         return named, ""
 
+    def _wanted(self, search: Search) -> Sequence[Proposal]:
+        """What the policy proposes. Raises ``UsageError`` where it fails, and where that cannot be."""
+        with blamed(f"{self.strategy}.propose"):
+            wanted = self.policy.propose(search)
+        if wrong := unfit(wanted):
+            raise UsageError(f"{self.strategy}.propose {wrong}")
+        if strange := orphaned(wanted, search.attempts):
+            raise UsageError(f"{self.strategy}.propose gave the parent {strange[0]!r}: no earlier attempt has this id")
+        if len(wanted) > WIDEST:
+            raise UsageError(f"{self.strategy} wants {len(wanted)} proposals in one round; {WIDEST} are the most")
+        return wanted
+
     def _named(self, proposal: Proposal, round: int, index: int) -> Proposal:
         name = proposal.id or f"{proposal.scope}{round}.{index}"
         seed = derive(self.seed, name) if proposal.seed is None else proposal.seed
@@ -135,7 +150,8 @@ class Run:
         enough = getattr(self.policy, "enough", None) if recorded is None else None
 
         def ask(ended: list[Attempt]) -> bool:
-            return bool(enough and enough(replace(search, attempts=(*search.attempts, *ended))))
+            with blamed(f"{self.strategy}.enough"):
+                return bool(enough and enough(replace(search, attempts=(*search.attempts, *ended))))
 
         seconds = self.budget.remaining.seconds if recorded is None else None
         self.round = Round(number, ask, recorded, seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -79,11 +80,12 @@ class Strategy:
 
     @classmethod
     def of(cls, wanted: str | Strategy | Policy, **parameters: Any) -> Strategy:
-        """The strategy that a name, a strategy or a policy object stands for."""
+        """The strategy that a name (also ``iad:rounds=8``), a strategy or a policy object stands for."""
         if isinstance(wanted, Strategy):
             return wanted
         if isinstance(wanted, str):
-            return cls(wanted, parameters)
+            name, given = parsed(wanted)
+            return cls(name, {**given, **parameters})
         if isinstance(wanted, type) or not (hasattr(wanted, "propose") and hasattr(wanted, "select")):
             raise UsageError(f"{wanted!r} is not a strategy: give a name, or an object with propose and select")
         values: dict[str, Any] = {}
@@ -111,6 +113,20 @@ class Strategy:
     def verifier(self) -> str | None:
         """The verifier that a preset has where the user names none."""
         return PRESETS[self.name].verifier if self.name in PRESETS else None
+
+
+def parsed(text: str) -> tuple[str, dict[str, Any]]:
+    """``name`` or ``package.module:Name``, and the parameters behind it; a value may have a colon itself
+    (``position=after:Wait``). Raises ``UsageError`` for a parameter without a name."""
+    parts = re.split(r":(?=[^:=]*=)", text.strip())
+    head = parts.pop(0) if "=" not in parts[0] else ""
+    given: dict[str, Any] = {}
+    for part in parts:
+        key, _, value = part.partition("=")
+        if not key.strip():
+            raise UsageError(f"strategy {text!r}: write NAME:PARAMETER=VALUE, as in iad:rounds=8:width=1")
+        given[key.strip()] = value.strip()
+    return head, given
 
 
 def _preset(name: str) -> Mapping[str, Any]:
@@ -164,27 +180,31 @@ def describe(name: str) -> dict[str, Any]:
     module = PRESETS[name].summary if name in PRESETS else module
     preset = _preset(name)
     parameters = [
-        {"name": f.name, "default": preset.get(f.name, f.default), "kind": _kind(made, str(f.type))}
+        {"name": f.name, "default": preset.get(f.name, f.default), "kind": _kind(made, f.type)}
         for f in (dataclasses.fields(made) if dataclasses.is_dataclass(made) else ())
         if f.name != "roles"
     ]
     return {
         "name": name,
         "summary": " ".join(module.split()),
-        "about": f"{' '.join(module.split())}\n\n{about}",
+        "about": "\n\n".join(filter(None, (" ".join(module.split()), about))),
         "parameters": parameters,
     }
 
 
-def _kind(made: Any, written: str) -> str:
-    """The kind of a parameter; the values it can have, where its module names them."""
-    named = getattr(inspect.getmodule(made), written, None)
-    return " | ".join(map(str, get_args(named))) if get_origin(named) is Literal else written
+def _kind(made: Any, written: Any) -> str:
+    """The kind of a parameter; the values it can have, where it or its module names them."""
+    named = getattr(inspect.getmodule(made), written, None) if isinstance(written, str) else written
+    if get_origin(named) is Literal:
+        return " | ".join(map(str, get_args(named)))
+    return written if isinstance(written, str) else inspect.formatannotation(written)
 
 
 def _words(documented: object) -> str:
-    """What its docstring says, without the marks of code."""
-    return (inspect.getdoc(documented) or "").replace("``", "")
+    """What its docstring says, without the marks of code; the line that a dataclass writes itself says nothing."""
+    said = inspect.getdoc(documented) or ""
+    made = dataclasses.is_dataclass(documented) and said.startswith(f"{getattr(documented, '__name__', '')}(")
+    return "" if made else said.replace("``", "")
 
 
 def describe_all() -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from ..core.errors import OutputError
@@ -60,10 +61,15 @@ async def ask(
 def _request(
     model: Model, messages: tuple[Message, ...], output: type[BaseModel], temperature: float, seed: int, max_tokens: int
 ) -> Request:
-    schema = output.model_json_schema()
-    formal = strict_schema(schema) if model.capabilities.schema else None
-    asked = messages if formal else _instructed(messages, render("json_reply", schema=json.dumps(schema)))
+    formal = strict_schema(output.model_json_schema()) if model.capabilities.schema else None
+    asked = messages if formal else _instructed(messages, _form(output))
     return Request(messages=asked, seeds=(seed,), temperature=temperature, max_tokens=max_tokens, schema=formal)
+
+
+@lru_cache(maxsize=64)
+def _form(output: type[BaseModel]) -> str:
+    """What a model that takes no schema is told of the form of its reply; a search asks for it a thousand times."""
+    return render("json_reply", schema=json.dumps(output.model_json_schema()))
 
 
 def _instructed(messages: tuple[Message, ...], instruction: str) -> tuple[Message, ...]:

@@ -13,6 +13,7 @@ import pytest
 from loopback import ChatServer
 from sandboxed import TROUBLE
 
+from veriloop.apps.bench.benchmark import KNOWN, make
 from veriloop.apps.bench.course import Course, Order
 from veriloop.apps.bench.stats import summary
 from veriloop.apps.demo import atlas
@@ -68,6 +69,15 @@ def test_the_benchmark_of_the_guide_is_also_a_command(tmp_path: Path, monkeypatc
     assert summary(Path("out"))[0]["accuracy"]["both"]["value"] == 1.0
     (row,) = map(json.loads, (tmp_path / "out" / "results.jsonl").read_text().splitlines())
     assert row["candidates"][0]["findings"][0]["message"] == "17 x 23 is 391"
+
+
+def test_the_guide_names_every_benchmark_with_its_verifier_and_metrics():
+    page = (ROOT / "docs" / "bench.md").read_text()
+    for name in KNOWN:
+        benchmark = make(name)
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        metrics = ", ".join(f"`{metric}`" for metric in benchmark.metrics)
+        assert row.endswith(f"| `{benchmark.verify}` | {metrics} |")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -37,6 +37,18 @@ WITH_ARGUMENT = {
     "stdin-stdout": f"{__name__}.code.stdin_stdout:from_file",
 }
 """What makes a verifier of what stands behind its name and a colon."""
+FORMS = {
+    "judge": "judge:VERIFIER",
+    "graph-coloring": "graph-coloring:first or graph-coloring:none",
+    "steps": "steps:VERIFIER",
+    "plangen": "plangen:SCORE or plangen:judged",
+    "python-tests": "python-tests:FILE",
+    "stdin-stdout": "stdin-stdout:FILE",
+    "shell": "shell:COMMAND",
+}
+"""How to write those with something behind a colon."""
+NEEDY = ("stdin-stdout", "shell")
+"""Those of them that do not go without."""
 
 
 def make(wanted: Any, gold: Any = None) -> Verifier:
@@ -76,18 +88,18 @@ def _make(wanted: Any, gold: Any) -> Verifier:
 
 def _named(name: str, gold: Any) -> Verifier:
     if name.startswith("shell:"):
-        from .shell import Shell
+        from .shell import made as shell
 
-        if not (command := name.removeprefix("shell:").strip()):
-            raise UsageError("verifier 'shell:' has no command: give one, as in shell:./check.sh")
-        return Shell(command)
+        return shell(name.removeprefix("shell:"))
     if "+" in name:
         return _make([part.strip() for part in name.split("+")], gold)
-    if name in GOLDEN and gold is None:
-        raise UsageError(f"verifier {name!r} compares with the right answer: give it as gold (--gold)")
-    head, _, argument = name.partition(":")
+    head, colon, argument = name.partition(":")
+    if (name in GOLDEN and gold is None) or (head == "math-answer" and colon):
+        raise UsageError(f"verifier {head!r} compares with the right answer: give it as gold (--gold)")
     if head in WITH_ARGUMENT and argument:
         return load(WITH_ARGUMENT[head])(argument)
+    if name in NEEDY or (head in FORMS and colon):
+        raise UsageError(f"verifier {name!r} lacks what it works with: give {FORMS[head]}")
     found: Any = resolve("verifier", name, KNOWN, ("shell:COMMAND", "none"))
     if not inspect.isclass(found):
         return _make(found, gold)
@@ -95,4 +107,6 @@ def _named(name: str, gold: Any) -> Verifier:
     try:
         return made(gold) if name in GOLDEN else made()
     except TypeError as error:
-        raise UsageError(f"verifier {name!r} cannot be made by name alone: {error}") from error
+        raise UsageError(
+            f"verifier {name!r} cannot be made by name alone: {error}; name an object that is made with it"
+        ) from error

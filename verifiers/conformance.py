@@ -81,8 +81,10 @@ class _Suite:
         verdict = cast("object", await self.verifier.verify(self.task, candidate, self.context))
         if not isinstance(verdict, Verdict):
             raise Broken(f"it gave {verdict!r}, which is no Verdict")
-        scored = verdict.outcome in ("passed", "failed")
-        expect(scored or verdict.score is None, f"{verdict.outcome} with a score of {verdict.score}")
+        expect(
+            verdict.outcome != "infra_error" or verdict.score is None,
+            f"{verdict.outcome} with a score of {verdict.score}",
+        )
         expect(bool(verdict.verifier), "the verdict does not name its verifier")
         return verdict
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ..core.errors import Unjudgeable
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Outcome, Verdict
 from ..core.task import Task
+from ..models.embedded.puzzle import TARGET, NoPuzzle, puzzle
 
-TARGET = 24
 LONGEST = 200
 """Characters of a line that can be an answer."""
 SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "[": "(", "]": ")"})
@@ -34,11 +35,10 @@ _STEP = re.compile(
     rf"\s*[,;]?\s*\(?left:\s*({NUMBER}(?:[\s,]+{NUMBER})*)\)?\.?",
     re.I,
 )
-_NUMBERS = re.compile(r"(?<![\w.])\d{1,4}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+|\s+)\d{1,4}){3}(?![\w.]*\d)")
 _BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")
 _MARKS = re.compile(r"[$`]|^\*\*|\*\*\.?$|\*\*(?=[A-Za-z])|(?<=[A-Za-z:])\*\*|^\s*[->*]\s")
 _EXPRESSION = re.compile(r"(?:^|:|\bis\b)([\d+\-*/(). ]+)$")
-_RESULT = re.compile(r"=\s*(\d{1,4})\s*$")
+_RESULT = re.compile(r"=\s*(-?\d[\d/.]{0,8})\s*$")
 _IMPOSSIBLE = re.compile(
     r"\b(impossible|not possible|unsolvable|no solutions?|not solvable|cannot be (?:done|made|solved|reached))\b", re.I
 )
@@ -54,12 +54,20 @@ class Game24:
 
     The numbers are the last four in a row that the question names (``1 8 11 13``, ``1, 8, 11 and 13``). The answer is
     the last line that is an expression (``= 24`` may follow), or that says that there is no solution, which passes when
-    a search of all expressions finds none. A question that names no four numbers leaves the candidate unscored.
+    a search of all expressions finds none. A question that names no four numbers, or asks for another number than 24,
+    leaves the candidate unscored.
 
     Of a text in steps, ``step`` says whether each line so far is a legal one, ``4 * 6 = 24, left: 1 3 24``.
     """
 
     name: str = "game24"
+
+    async def ready(self, task: Task) -> None:
+        """Raises ``Unjudgeable`` when the question is no such puzzle."""
+        try:
+            puzzle(task.question)
+        except NoPuzzle as none:
+            raise Unjudgeable(f"verifier {self.name}: {none}") from none
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Passed when the answer solves the puzzle; the finding says what is wrong."""
@@ -75,23 +83,23 @@ class Game24:
 
     def _verdict(self, outcome: Outcome, task: Task, text: str, check: Callable[[Sequence[int], str], str]) -> Verdict:
         """This outcome, unless the check finds something wrong or the question is none."""
-        numbers, score = numbers_of(task.question), 1.0 if outcome == "passed" else None
-        if numbers is None:
-            said = "The question names no four numbers in a row, as in 'Input: 1 8 11 13'."
-            return Verdict("unscored", None, (Finding("game24", None, said),), self.name)
+        score = 1.0 if outcome == "passed" else None
         try:
-            return Verdict(outcome, score, (Finding("game24", score, check(numbers, text)),), self.name)
+            said = check(puzzle(task.question), text)
+            return Verdict(outcome, score, (Finding("game24", score, said),), self.name)
+        except NoPuzzle as none:
+            why = str(none)
+            return Verdict("unscored", None, (Finding("game24", None, f"{why[:1].upper()}{why[1:]}."),), self.name)
         except Wrong as wrong:
             return Verdict("failed", 0.0, (Finding("game24", 0.0, str(wrong)),), self.name)
 
 
 def numbers_of(question: str) -> tuple[int, int, int, int] | None:
     """The puzzle that a question states."""
-    found = _NUMBERS.findall(question)
-    if not found:
+    try:
+        return puzzle(question)
+    except NoPuzzle:
         return None
-    a, b, c, d = map(int, re.findall(r"\d+", found[-1]))
-    return a, b, c, d
 
 
 def solves(question: str, text: str) -> bool:
@@ -137,6 +145,10 @@ def _judge(numbers: Sequence[int], text: str) -> str:
             return _claim(numbers)
         if (expression := _expression_in(line)) is not None:
             return _check(numbers, expression)
+    for line in reversed(text.splitlines()):
+        if expression := _expression_in(line, any_result=True):
+            _check(numbers, expression)
+            raise Wrong(f"{expression} is {TARGET}, and not what the line says: {_plain(line)[:60]}.")
     raise Wrong("There is no expression: give one of the four numbers, as (1 + 2) * (3 + 4), on a line of its own.")
 
 
@@ -154,11 +166,11 @@ def _plain(line: str) -> str:
     return _MARKS.sub("", boxed[-1] if boxed else line).translate(SIGNS).strip().removesuffix(".")
 
 
-def _expression_in(line: str) -> str | None:
-    """The expression that a line is, without what stands around it; none when it is none."""
+def _expression_in(line: str, any_result: bool = False) -> str | None:
+    """The expression that a line is, without what stands around it (``= 24``, or any result); none when it is none."""
     if len(line) > LONGEST or _STEP.fullmatch(line := _plain(line)):
         return None
-    if (result := _RESULT.search(line)) and int(result[1]) == TARGET:
+    if (result := _RESULT.search(line)) and (any_result or result[1] == str(TARGET)):
         line = line[: result.start()]
     found = _EXPRESSION.search(line)
     return found[1].strip() if found and re.search(r"\d.*[+\-*/]", found[1]) else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..core.errors import UsageError
+from ..core.errors import Unjudgeable, UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
@@ -15,6 +15,7 @@ from ..core.task import Task
 Told = Literal["all", "first", "none"]
 Edge = tuple[int, int]
 
+NO_GRAPH = "The question states no graph in the form 'Vertex 0 is connected to vertex 1.' and 'at most 3 colors'."
 SHOWN = 40
 """Wrong edges and vertices that feedback names at most."""
 
@@ -58,14 +59,16 @@ class GraphColoring:
         """``graph-coloring``, and what feedback names if that is not all."""
         return "graph-coloring" if self.told == "all" else f"graph-coloring:{self.told}"
 
+    async def ready(self, task: Task) -> None:
+        """Raises ``Unjudgeable`` when the question states no graph."""
+        if graph_of(task.question) is None:
+            raise Unjudgeable(f"verifier {self.name}: {NO_GRAPH}")
+
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Passed when the colouring is right and complete."""
         graph = graph_of(task.question)
         if graph is None:
-            said = (
-                "The question states no graph in the form 'Vertex 0 is connected to vertex 1.' and 'at most 3 colors'."
-            )
-            return Verdict("unscored", None, (Finding("graph-coloring", None, said),), self.name)
+            return Verdict("unscored", None, (Finding("graph-coloring", None, NO_GRAPH),), self.name)
         colouring = coloring_of(str(candidate.artifact), graph.n)
         faults = faults_of(graph, colouring)
         if not faults:

@@ -14,10 +14,15 @@ from . import math_process
 LONGEST = 1000
 """Characters of an answer that are still compared."""
 
-_NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?(?!\w)|(?<![\w.])-?\.\d+(?!\w)")
+_POWER = r"(?:[eE][+-]?\d{1,3})?"
+_NUMBER = re.compile(
+    rf"(?<![\w.])-?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?{_POWER}(?:/\d+)?(?!\w)|(?<![\w.])-?\.\d+{_POWER}(?!\w)"
+)
 _MARKED = re.compile(r"(?:####|\b(?:final )?answer(?:\s+is|\s*:|\s*=))\s*(.+)", re.IGNORECASE)
+_REASON = re.compile(r"[\s,;:(]+(?:because|since)\b.*", re.IGNORECASE)
+_NO_UNIT = re.compile(r"[\\^*/+=]|\b(?:not|never)\b|n't\b", re.IGNORECASE)
 _SIGNS = re.compile(r"(?<=\d)(?:,\\!|,|\\,|\\!)(?=\d{3}(?!\d))|\\\$|[$\s]|\\[,!;]|\.$|\\?%$")
-_PLAIN = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:/\d+)?")
+_PLAIN = re.compile(rf"-?(?:\d+(?:\.\d*)?|\.\d+){_POWER}(?:/\d+)?")
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class MathAnswer:
     """Compares the final answer of a candidate's text with ``gold``; an oracle, which is the name it reports under.
 
     The final answer is what the last ``\\boxed{}`` holds, else what follows the last ``####`` or "answer is", else the
-    last number. Equal numbers are the same answer (``1,200`` and ``1200.0``, ``1/2`` and ``0.5``); everything else is
-    LaTeX, and math-verify decides (extra ``math``), in a process that can be killed. The feedback never quotes gold.
+    last number. Equal numbers are the same answer (``1,200``, ``1200.0`` and ``1.2e3``, ``1/2`` and ``0.5``); all else
+    is LaTeX, and math-verify decides (extra ``math``), in a process that can be killed. The feedback never quotes gold.
     """
 
     gold: str
@@ -54,7 +59,7 @@ def final(text: str) -> str:
     if (boxed := _boxed(text)) is not None:
         return boxed.strip()
     if marked := _MARKED.findall(text):
-        return _trimmed(marked[-1])
+        return _trimmed(_REASON.sub("", marked[-1]))
     if "\n" not in text.strip() and len(text) <= 80 and not re.search(r"[a-z]{2,} [a-z]{2,}", text, re.IGNORECASE):
         return _trimmed(text)  # nothing but an answer
     return last_number(text)
@@ -77,7 +82,7 @@ async def same(gold: str, answer: str) -> bool:
     wanted, found = number(gold), number(answer)
     if wanted is not None and found is not None:
         return wanted == found
-    if wanted is not None and len(words := _NUMBER.findall(answer)) == 1 and not re.search(r"[\\^*/+=]", answer):
+    if wanted is not None and len(words := _NUMBER.findall(answer)) == 1 and not _NO_UNIT.search(answer):
         return number(words[0]) == wanted  # a number with its unit
     return await math_process.shared().same(gold, answer)
 

@@ -95,8 +95,8 @@ class PlanGen:
         prompt = messages("step_reward", task, [candidate], self._told(known.words({})))
         seed = candidate.proposal.seed or 0
         said = await ask(context.model("step_reward"), prompt, Verification, seed=seed, max_tokens=TOKENS)
-        words = " ".join(_line(point.critique, CRITIQUE) for point in said.critique[:OTHERS])
-        return Verdict("failed", said.share, (Finding("step", said.share, words),), self.name)
+        last = Finding("step", said.share, f"Score {said.score} of -100 to 100.")
+        return Verdict("failed", said.share, (*_findings(known, {}, said), last), self.name)
 
     def _told(self, constraints: str) -> str:
         return f"{constraints}\n\n{self.instruction}".strip()

@@ -6,17 +6,23 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
+import subprocess
 from asyncio.subprocess import Process
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.errors import UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Verdict
 from ..core.task import Task
 
 LONGEST = 4000
 NEARLY = 0.99
+_PROGRAM = re.compile(r"[\w./+-]+(?=\s*(?:$|[\n;|&<>])|\s+[^\s(])")
+"""The first word of a command, where that alone says what is run."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,25 @@ class Shell:
 
     def _broken(self, why: str) -> Verdict:
         return Verdict("infra_error", None, (Finding("shell", None, why),), self.name)
+
+
+def made(command: str) -> Shell:
+    """The verifier of a command (``shell:COMMAND``). Raises ``UsageError`` for none, and for a first word that is no
+    program; how the rest of a line goes only the shell can say."""
+    if not (command := command.strip()):
+        raise UsageError("verifier 'shell:' has no command: give one, as in shell:./check.sh")
+    if (first := _PROGRAM.match(command)) and not _runs(first[0]):
+        there = "may not be executed (chmod +x)" if os.path.isfile(first[0]) else "is no program that can be found"
+        raise UsageError(f"verifier 'shell:{command}': {first[0]} {there}; give a command, as in shell:./check.sh")
+    return Shell(command)
+
+
+def _runs(word: str) -> bool:
+    """Whether the shell can run a word: a program, or something that it has itself (``cd``, ``if``)."""
+    if "/" in word:
+        return shutil.which(word) is not None
+    asked = ("/bin/sh", "-c", 'command -v "$1"', "sh", word)
+    return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
 def _said(line: str) -> float | None:

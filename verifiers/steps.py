@@ -14,7 +14,7 @@ from ..core.task import Task
 from ..models.ask import ask
 
 VERIFIED = 95
-"""What a model's opinion of a whole text must be to pass, of -100 to 100 (PlanGEN)."""
+"""What an opinion of a whole text must be to be good enough, of -100 to 100 (PlanGEN)."""
 MOST = 0.99
 """The most that steps without an answer can get."""
 
@@ -26,7 +26,7 @@ class Steps:
     A partial text never passes; its score, at most ``MOST``, is how good the steps so far are. The inner verifier's own
     ``async step(task, candidate, context) -> Verdict`` says so where it has one and gives a score (0: the step cannot
     be); else the model of role ``step_reward`` does, as PlanGEN's verification agent (arXiv 2502.16111). A whole text
-    is the inner verifier's matter; without one it is again that model's, passed from ``VERIFIED`` on.
+    is the inner verifier's matter; without one it is unscored: a score to rank by is that model's opinion again.
     """
 
     inner: Verifier | None = None
@@ -66,7 +66,9 @@ class Steps:
             found = await self._worth(task, candidate, context)
         except OutputError as error:
             found = Verdict("unscored", None, (Finding("step", None, str(error)),))
-        if not candidate.complete and found.score is not None:
+        if candidate.complete:  # text that a model wrote is trusted as no verdict
+            found = replace(found, outcome="unscored")
+        elif found.score is not None:
             found = replace(found, outcome="failed", score=min(found.score, MOST))
         return replace(found, verifier=self.name)
 
@@ -86,8 +88,7 @@ class Steps:
         said = await ask(context.model("step_reward"), prompt, Verification, seed=seed)
         first, *others = [point.critique[:500] for point in said.critique[:8]] or [""]
         rest = (Finding("step", None, critique) for critique in others)
-        outcome = "passed" if said.score >= VERIFIED else "failed"
-        return Verdict(outcome, said.share, (Finding("step", said.share, first), *rest))
+        return Verdict("failed", said.share, (Finding("step", said.share, first), *rest))
 
 
 async def whole(task: Task, candidate: Candidate, context: Context, instruction: str = "") -> bool:

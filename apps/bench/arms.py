@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from veriloop.core.errors import UsageError
-from veriloop.graphs.strategies import KNOWN, UNVERIFIED, VERIFIED, Strategy, proposals
+from veriloop.graphs.strategies import KNOWN, UNVERIFIED, VERIFIED, Strategy, parsed, proposals
 
 if TYPE_CHECKING:
     from veriloop.apps.bench.ablate import Row, Seen, Wrap
@@ -101,7 +100,7 @@ def arms_of(wanted: Wanted) -> list[Arm]:
         for verify in verifiers:
             _refuse(strategy.name, verify)
             label = text if len(verifiers) == 1 else f"{text} · {verify}"
-            found.append(Arm(label, strategy, verify, pinned="temperature" in _split(text)[1]))
+            found.append(Arm(label, strategy, verify, pinned="temperature" in parsed(text)[1]))
     labels = [arm.label for arm in found]
     if twice := next((label for label in labels if labels.count(label) > 1), ""):
         raise UsageError(f"the arm {twice} is asked for twice: leave one out")
@@ -122,7 +121,7 @@ def _refuse(strategy: str, verify: str) -> None:
 
 def strategy_of(text: str, wanted: Wanted) -> Strategy:
     """The strategy that ``NAME:PARAMETER=VALUE:…`` stands for, with all its parameters."""
-    name, given = _split(text)
+    name, given = parsed(text)
     sized = _sized(name, wanted.proposals, given) if wanted.proposals else {}
     whole = {"early_stop": False} if name == "best_of_n" else {}  # all samples are drawn, so that pass@k is unbiased
     first = Strategy(name, {**whole, **sized, **given})
@@ -131,20 +130,6 @@ def strategy_of(text: str, wanted: Wanted) -> Strategy:
     if warm is None or "temperature" not in every or "temperature" in given:
         return Strategy(name, every)
     return Strategy(name, Strategy.of(Strategy(name, {**every, "temperature": warm}).make()).parameters)
-
-
-def _split(text: str) -> tuple[str, dict[str, Any]]:
-    """``name`` or ``package.module:Name``, and the parameters behind it; a value may have a colon itself
-    (``position=after:Wait``)."""
-    parts = re.split(r":(?=[^:=]*=)", text.strip())
-    head = parts.pop(0) if "=" not in parts[0] else ""
-    given: dict[str, Any] = {}
-    for part in parts:
-        key, _, value = part.partition("=")
-        if not key.strip():
-            raise UsageError(f"strategy {text!r}: write NAME:PARAMETER=VALUE, as in iad:rounds=8:width=1")
-        given[key.strip()] = value.strip()
-    return head, given
 
 
 def _sized(name: str, total: int, given: Mapping[str, Any]) -> dict[str, Any]:

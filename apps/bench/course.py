@@ -80,6 +80,7 @@ class Course:
         """From where it stands to the end; returns the plan as it is then. Raises ``UsageError``: another command was
         begun in the folder, or it cannot go on now."""
         order, watch = self.order, watch or Quiet()
+        plans.refuse_foreign(order.out)
         with plans.claimed(order.out):
             self.plan = plans.agreed(order.out, self.plan)
             plans.write_gold(order.out, self.items)

@@ -1,4 +1,4 @@
-"""What further rounds change: answers that turn right and answers that turn wrong, each problem counted once.
+"""What each further round changes: answers that turn right in it and answers that turn wrong, against the round before.
 
 python scripts/bench/flips.py OUT
 """
@@ -15,8 +15,8 @@ from veriloop.apps.bench.measured import measured
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """The answers after ``round`` rounds against those of round 0: how many are right of how many problems, how many
-    were wrong and are right (``gained``), how many were right and are wrong (``lost``)."""
+    """The answers after ``round`` rounds against those of the round before: how many are right of how many problems,
+    how many were wrong and are right (``gained``), how many were right and are wrong (``lost``)."""
 
     round: int
     problems: int
@@ -27,12 +27,13 @@ class Flips:
     @property
     def line(self) -> str:
         """In words."""
-        return f"R = {self.round}: {self.right}/{self.problems} right, 0→1 {self.gained}, 1→0 {self.lost}"
+        since = f"; since R = {self.round - 1}: 0→1 {self.gained}, 1→0 {self.lost}" if self.round else ""
+        return f"R = {self.round}: {self.right}/{self.problems} right{since}"
 
 
 def flips(answers: Sequence[Sequence[bool]]) -> list[Flips]:
-    """For each round what became of the first answers. ``answers`` holds for each problem whether its answer was right
-    after each round; one that ended earlier keeps its last answer, one without any is wrong."""
+    """For each round what became of the answers before it. ``answers`` holds for each problem whether its answer was
+    right after each round; one that ended earlier keeps its last answer, one without any is wrong."""
     rounds = max(map(len, answers), default=0)
     kept = [[*each, *(rounds - len(each)) * (each[-1:] or [False])] for each in map(list, answers)]
     return [
@@ -40,10 +41,10 @@ def flips(answers: Sequence[Sequence[bool]]) -> list[Flips]:
             round=r,
             problems=len(kept),
             right=sum(each[r] for each in kept),
-            gained=sum(each[r] and not each[0] for each in kept),
-            lost=sum(each[0] and not each[r] for each in kept),
+            gained=sum(each[r] and not each[before] for each in kept),
+            lost=sum(each[before] and not each[r] for each in kept),
         )
-        for r in range(rounds)
+        for before, r in ((max(0, r - 1), r) for r in range(rounds))
     ]
 
 

@@ -21,8 +21,9 @@ SPENT = ("calls", "tokens_in", "tokens_out", "money", "seconds", "verdicts", "to
 
 @dataclass(frozen=True)
 class Candidates:
-    """All candidates of an arm, one an entry: the index of their ``task``, the verdict's ``score`` and each finding's
-    by criterion (NaN = none), the outcome's name, and what is right by each metric [metrics, candidates]."""
+    """All candidates of an arm that may be answers (no partial texts), one an entry: the index of their ``task``, the
+    verdict's ``score`` and each finding's by criterion (NaN = none), the outcome's name, and what is right by each
+    metric [metrics, candidates]."""
 
     task: NDArray[np.intp]
     score: Floats
@@ -39,7 +40,7 @@ class ArmCells:
     after each candidate (a run that stopped keeps its answer), ``any_right`` [M, T, S, N] of the best candidate so far
     (the ceiling that only an oracle reaches). ``tokens`` [T, S, N] is everything spent up to and with each candidate,
     infinite behind the last. ``count`` [T, S] is the number of candidates, ``most`` how many it may propose (none: its
-    strategy does not say).
+    strategy does not say); where it goes ``by_steps``, each step is one.
     """
 
     label: str
@@ -48,6 +49,7 @@ class ArmCells:
     change: str
     temperature: float | None
     independent: bool
+    by_steps: bool
     most: int | None
     right: Floats
     steps: Floats
@@ -63,6 +65,14 @@ class ArmCells:
     def oracle(self) -> bool:
         """Whether its verifier knows the right answer."""
         return "oracle" in self.verify.split("+")
+
+    @property
+    def early(self) -> bool:
+        """Whether what it gets right takes it fewer tokens, so that it stops early on what is easy for it."""
+        spent = self.spent["tokens_in"] + self.spent["tokens_out"]
+        right = self.right[0] >= 1
+        others = spent[~right & ~np.isnan(spent)]
+        return bool(right.any()) and (not others.size or bool(spent[right].mean() < others.mean()))
 
     def first(self, proposals: int) -> Floats:
         """The worth [M, T, S] of the answer it has after so many proposals."""
@@ -159,6 +169,7 @@ class _Frame:
                 value = row["spend"].get(name)
                 spent[name][at] = np.nan if value is None else value
         first = rows[0]
+        steps = any(c.get("partial") for row in rows for c in row["candidates"])
         alone = not any(c["parents"] or c["round"] for row in rows for c in row["candidates"])
         return ArmCells(
             label=str(first["arm"]),
@@ -166,7 +177,8 @@ class _Frame:
             verify=str(first["verify"]),
             change=str(first["change"]),
             temperature=first.get("temperature"),
-            independent=alone,
+            independent=alone and not steps,
+            by_steps=steps,
             most=self.most.get(str(first["arm"])),
             **block,
             spent=spent,
@@ -193,7 +205,7 @@ class _Frame:
         return [float(right.get(metric, 0.0)) for metric in self.metrics]
 
     def _candidates(self, rows: list[Row]) -> Candidates:
-        every = [(self.tasks[row["task"]], c) for row in rows for c in row["candidates"]]
+        every = [(self.tasks[row["task"]], c) for row in rows for c in row["candidates"] if not c.get("partial")]
         names = {f["criterion"] for _, c in every for f in c["findings"] if f.get("score") is not None}
         criteria = {name: np.full(len(every), np.nan) for name in sorted(names)}
         for i, (_, candidate) in enumerate(every):

@@ -18,7 +18,7 @@ from veriloop.apps.bench.measured import Measured, Row
 
 CELL = ("seed", "run", "stopped", "error", "abstained", "best", "right", "seconds")
 SPEND = ("calls", "tokens_in", "tokens_out", "money", "tool_runs", "verdicts")
-CANDIDATE = ("id", "round", "parents", "answer", "outcome", "right", "tokens_in", "tokens_out", "verifying")
+CANDIDATE = ("id", "round", "parents", "answer", "outcome", "right", "tokens_in", "tokens_out", "verifying", "partial")
 
 
 def packed(run: Measured, colours: Mapping[str, int], gold: Mapping[str, Sequence[str]]) -> str:

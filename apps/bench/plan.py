@@ -155,6 +155,14 @@ def claimed(folder: Path) -> Generator[None]:
         os.close(lock)
 
 
+def refuse_foreign(folder: Path) -> None:
+    """Raise ``UsageError`` for a folder that holds other things than a benchmark run."""
+    if not folder.is_dir() or any((folder / name).exists() for name in ("plan.json", *STARTED)):
+        return
+    if others := sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")):
+        raise UsageError(f"{folder} holds other things ({others[0]}): give a new folder as --out")
+
+
 def agreed(folder: Path, plan: Plan) -> Plan:
     """The plan of a folder that this command begins or goes on with.
 

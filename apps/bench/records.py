@@ -28,7 +28,8 @@ Key = tuple[str, str, int]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A candidate: ``answer`` is what it was parsed to, ``tokens_in`` and ``tokens_out`` what proposing it took,
-    ``verifying`` all tokens that its verifier's models took, ``verifying_out`` of them those that they wrote."""
+    ``verifying`` all tokens that its verifier's models took, ``verifying_out`` of them those that they wrote;
+    ``partial`` says that it is steps on their way, which answer nothing yet."""
 
     id: str
     round: int
@@ -42,6 +43,7 @@ class Shown:
     tokens_out: int
     verifying: int
     verifying_out: int = 0
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ def shown(candidate: Candidate, right: Scores) -> Shown:
         tokens_out=candidate.usage.tokens_out,
         verifying=candidate.verifying.tokens_in + candidate.verifying.tokens_out,
         verifying_out=candidate.verifying.tokens_out,
+        partial=candidate.partial,
     )
 
 

@@ -158,6 +158,7 @@ def _differences(run: Measured) -> Data:
     for pair in pairs:
         pair["main"] = pair["metrics"][run.metrics[0]]
         pair |= _named(pair, run.arm(pair["base"]).verify)
+        pair["steps"] = pair["main"]["proposals"] is None
         pair["claimed"] = strategies[pair["arm"]] == "iad" and strategies[pair["base"]] == "best_of_n"
     pairs.sort(key=lambda pair: (pair["oracle"], not pair["claimed"]))
     methods = [pair for pair in pairs if pair["kind"] == "strategy"]
@@ -182,21 +183,26 @@ def _named(pair: Data, base_verify: str) -> Data:
 
 
 def _means(run: Measured, cards: Sequence[Data]) -> Data:
-    """For the words on what the two comparisons mean: to which arm's tokens the others are cut, and whether they spend
-    less on average all the same."""
+    """For the words on what the two comparisons mean: to which arm's tokens the others are cut, and which spend less
+    on average all the same, or more."""
     cut = [card for card in cards if card["main"]["tokens"]]
     if not cut:
-        return {"cut_at": "", "cheaper": []}
+        return {"cut_at": "", "cheaper": [], "dearer": []}
     spent = {arm["label"]: arm["tokens"] or 0.0 for arm in stats.summary(run)}
+    cheaper = [card for card in cut if spent[card["arm"]] < spent[card["base"]] and run.arm(card["arm"]).early]
     return {
         "cut_at": " or ".join(dict.fromkeys(card["other"] for card in cut)),
-        "cheaper": list(dict.fromkeys(card["one"] for card in cut if spent[card["arm"]] < spent[card["base"]])),
+        "cheaper": list(dict.fromkeys(card["one"] for card in cheaper)),
+        "dearer": list(dict.fromkeys(card["one"] for card in cut if spent[card["arm"]] > spent[card["base"]])),
     }
 
 
 def _curves(run: Measured, look: _Look) -> Data:
     main = run.metrics[0]
     found = [{**curve, **curve["metrics"][main]} for curve in stats.curves(run) if not curve["change"]]
+    for curve in found:
+        if curve["by_steps"]:  # one proposal is a step of an answer, not an answer
+            curve |= {"proposals": [], "ceiling": []}
     methods = [curve for curve in found if not curve["oracle"]]
     oracles = [curve for curve in found if curve["oracle"]]
     groups = [_group("", "", methods, look, main)] if methods else []
@@ -208,7 +214,8 @@ def _curves(run: Measured, look: _Look) -> Data:
         groups.append(_group("Ceilings, with an oracle", about, oracles, look, main, ceilings))
     return {
         "curve_plots": groups,
-        "curve_rows": [{**curve, "points": curve["proposals"]} for curve in found],
+        "curve_rows": [{**curve, "points": curve["proposals"]} for curve in found if not curve["by_steps"]],
+        "step_curves": any(curve["by_steps"] for curve in found),
         "most": max((len(curve["proposals"]) for curve in found), default=1),
     }
 
@@ -225,9 +232,10 @@ def _group(title: str, about: str, curves: list[Data], look: _Look, main: str, c
     lines["proposals"] += any_right
     figures: list[tuple[str, Any]] = []
     for over, words in (("proposals", "proposals"), ("tokens", "total tokens")):
-        if look.draws and any(plots.drawn(line["points"]) for line in lines[over]):
+        there = [line for line in lines[over] if line["points"]]
+        if look.draws and any(plots.drawn(line["points"]) for line in there):
             name = f"{main} accuracy over {words}" + (" (oracle)" if oracle else "")
-            figures.append((name, _ours(plots.curves(lines[over], over, name))))
+            figures.append((name, _ours(plots.curves(there, over, name))))
     return {"title": title, "about": about, "lines": lines["proposals"], "figures": figures}
 
 

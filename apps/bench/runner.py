@@ -69,6 +69,8 @@ class Whole:
 
     policy: Any
 
+    unjudged = True  # not a parameter: a task of which the verifier can say nothing is answered like the others
+
     def __getattr__(self, name: str) -> Any:
         if name in ("enough", "policy") or name.startswith("__"):
             raise AttributeError(name)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, cast
 
+from veriloop.tools import MCP
+
 if TYPE_CHECKING:
     from veriloop.apps.bench.measured import ArmCells, Measured
 
@@ -182,6 +184,8 @@ def command_of(plan: Any) -> str:
     words += _option("model", proposer)
     for role, model in models.items():
         words += _option("model", f"{role}={model}") if model != proposer else []
+    for tool in map(str, given.get("tools") or ()):
+        words += _option("mcp", tool.removeprefix(MCP)) if tool.startswith(MCP) else _option("tools", tool)
     return " ".join(map(shlex.quote, [*words, "--out", "OUT"]))
 
 
@@ -201,9 +205,12 @@ def facts(plan: Data, tasks: int, seeds: Sequence[int]) -> list[tuple[str, str]]
     data: Mapping[str, str] = plan.get("data") or {}
     warm = [f"{t:g}" for t in sorted({a["temperature"] for a in plan["arms"] if a.get("temperature") is not None})]
     tuned = " (chosen, see below)" if plan.get("tuning") else ""
+    asked = plan.get("command")
+    tools = cast("dict[str, Any]", asked).get("tools") if isinstance(asked, Mapping) else None
     found = [
         ("model", " · ".join([proposer, *others])),
         ("verifier", ", ".join(verifiers) or "none"),
+        ("tools", ", ".join(tools or ())),
         ("tasks", f"{tasks:,}" + (f" (limit {plan['limit']})" if plan.get("limit") else "")),
         ("seeds", ", ".join(map(str, seeds))),
         ("proposals", str(plan.get("proposals") or "each strategy's own")),

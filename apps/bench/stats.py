@@ -66,7 +66,7 @@ def _summary(run: Measured, arm: ArmCells, weights: Floats) -> Data:
 
 
 def _about(arm: ArmCells) -> Data:
-    names = ("label", "strategy", "verify", "change", "temperature", "oracle")
+    names = ("label", "strategy", "verify", "change", "temperature", "oracle", "by_steps")
     return {name: getattr(arm, name) for name in names}
 
 
@@ -149,7 +149,8 @@ def comparisons(out: Path | Measured) -> list[Data]:
     """Paired differences, ``arm`` minus ``base``, by metric: at equal ``proposals`` (both as they ended; where one may
     propose more than the other, it is cut to as many) and at equal total ``tokens`` (for each task and seed the arm is
     cut to what the base used). Against a single sample both stand as they ended, without ``tokens``. Each has value,
-    interval, ``p`` (sign flips over tasks), and on how many tasks the arm is ``better`` and ``worse``.
+    interval, ``p`` (sign flips over tasks), and on how many tasks the arm is ``better`` and ``worse``. Where one of
+    two strategies goes by steps, which are no answers, there is nothing at equal ``proposals``.
 
     Pairs: each arm with best_of_n under the same verifier, best_of_n with single, each ablation with its own arm.
     ``kind`` is ``strategy`` or ``ablation``."""
@@ -186,12 +187,13 @@ def _comparison(run: Measured, arm: ArmCells, base: ArmCells, weights: Floats) -
     alone = int(np.nanmax(base.count)) <= 1
     cut = None if alone else arm.after(spent_by(base))
     known = [each.most for each in (arm, base) if each.most is not None]
+    unlike = not alone and not arm.change and (arm.by_steps or base.by_steps)
     equal = [each.first(min(known)) if len(known) == 2 and not alone else each.right for each in (arm, base)]
     found: Data = {"arm": arm.label, "base": base.label, "verify": arm.verify, "oracle": arm.oracle or base.oracle}
     found |= {"kind": "ablation" if arm.change else "strategy", "change": arm.change, "metrics": {}}
     for m, metric in enumerate(run.metrics):
         found["metrics"][metric] = {
-            "proposals": difference(equal[0][m], equal[1][m], weights),
+            "proposals": None if unlike else difference(equal[0][m], equal[1][m], weights),
             "tokens": None if cut is None else difference(cut[m], base.right[m], weights),
         }
     return found
@@ -213,7 +215,8 @@ def difference(one: Floats, other: Floats, weights: Floats) -> Data:
 
 def calibration(out: Path | Measured) -> list[Data]:
     """How far each verifier's score is the chance to be right (by the main metric), over all candidates of arms without
-    a change: for the verdict (``criterion`` empty) and for each criterion that its findings score.
+    a change that may be answers (no partial texts): for the verdict (``criterion`` empty) and for each criterion that
+    its findings score.
 
     ``bins`` (reliability, Wilson), ``ece``, ``brier``, ``auc`` with interval; for the verdict also how often a
     ``passed`` candidate is wrong and a ``failed`` one right, with bootstrap intervals, and candidates by outcome."""

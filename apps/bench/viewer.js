@@ -8,7 +8,8 @@
 "use strict";
 var VeriloopViewer = (() => {
   const AT_ONCE = 150; // tasks listed before "more"
-  const VERDICTS = { passed: "✓ passed", failed: "✗ failed", unscored: "· unscored", infra_error: "! infra error" };
+  const VERDICTS = { partial: "… partial", passed: "✓ passed", failed: "✗ failed", unscored: "· unscored", infra_error: "! infra error" };
+  const BROKEN = 0; // the score of steps that cannot be; others on their way have not failed
   const FILTERS = {
     all: ["all tasks", () => true],
     differs: ["differs between the arms shown", (rights) => new Set(rights).size > 1],
@@ -52,6 +53,7 @@ var VeriloopViewer = (() => {
       this.root = root;
       this.lines = lines;
       this.index = JSON.parse(lines[0]);
+      this.same = alike(this.index.tasks.map((task) => task.question));
       this.seed = 0;
       this.limit = AT_ONCE;
       this.changes = true;
@@ -135,7 +137,7 @@ var VeriloopViewer = (() => {
       const chosen = this.at === i;
       return make("li", {}, make("button", {
         type: "button", class: "v-item", "aria-current": chosen ? "true" : false, "data-task": String(i), onclick: () => this.choose(i, true),
-      }, make("span", { class: "v-question", text: task.question || task.id }),
+      }, make("span", { class: "v-question", text: task.question.split("\n").slice(this.same).join("\n").trim() || task.id }),
         make("span", { class: "v-where" }, make("span", { class: "v-id", text: [task.group, task.id].filter(Boolean).join(" · ") }), marks)));
     }
 
@@ -264,17 +266,19 @@ var VeriloopViewer = (() => {
 
     candidate(candidate, cell) {
       const chosen = candidate.id === cell.best, score = candidate.score;
+      const under = candidate.partial && candidate.outcome !== "infra_error" && score !== BROKEN;
+      const outcome = under ? "partial" : candidate.outcome;
       const head = make("p", { class: "v-chips" },
         make("span", { class: "v-name", text: candidate.id }),
-        make("span", { class: `chip verdict ${candidate.outcome}`, text: VERDICTS[candidate.outcome] || candidate.outcome }),
-        score === null ? null : meter(score), ...this.rights(candidate.right),
+        make("span", { class: `chip verdict ${outcome}`, text: VERDICTS[outcome] || outcome }),
+        score === null ? null : meter(score), ...(candidate.partial ? [] : this.rights(candidate.right)),
         chosen ? make("span", { class: "chip chosen", text: "★ chosen" }) : null);
       const box = make("div", { class: `v-candidate${chosen ? " chosen" : ""}` }, head);
       const parent = cell.candidates.find((c) => c.id === candidate.parents[0]);
       box.append(parent && this.changes ? difference(parent.answer, candidate.answer) : make("pre", { text: candidate.answer }));
       if (candidate.parents.length) {
         const same = parent && parent.answer === candidate.answer ? ": the same" : "";
-        box.append(make("p", { class: "v-cost", text: `refines ${candidate.parents.join(", ")}${same}` }));
+        box.append(make("p", { class: "v-cost", text: `${parent && parent.partial ? "goes on from" : "refines"} ${candidate.parents.join(", ")}${same}` }));
       }
       const met = candidate.findings.filter((f) => !f.message && f.score === 1).map((f) => f.criterion);
       const findings = candidate.findings.filter((f) => f.message || (f.score !== null && f.score !== 1));
@@ -291,6 +295,14 @@ var VeriloopViewer = (() => {
       box.append(make("p", { class: "v-cost", text: `${candidate.tokens_in} tokens in · ${candidate.tokens_out} out${checking}` }));
       return box;
     }
+  }
+
+  // How many lines all questions begin with in common, as instructions are, where there are several.
+  function alike(questions) {
+    const [first, ...others] = questions.map((question) => question.split("\n"));
+    let count = 0;
+    while (others.length && count < first.length && others.every((lines) => lines[count] === first[count])) count++;
+    return count;
   }
 
   // Candidates that go on with their parents' texts: each below its parent, with its depth; null where there are none.
@@ -393,5 +405,5 @@ var VeriloopViewer = (() => {
     }
   }
 
-  return { open, show, unpack, changes, grown };
+  return { open, show, unpack, changes, grown, alike };
 })();

@@ -22,6 +22,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")
 app.add_typer(catalogue.models, name="models")
 app.add_typer(catalogue.strategies, name="strategies")
+app.add_typer(catalogue.verifiers, name="verifiers")
 app.add_typer(runs.app, name="runs")
 app.add_typer(sandbox.app, name="sandbox")
 

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from veriloop.apps.cli import bench_more
 from veriloop.apps.cli.catalogue import Json
-from veriloop.apps.cli.solve import Mcp, Tools, Unsafe, complete_models, named_tools, roles, unsafe
+from veriloop.apps.cli.solve import Mcp, Models, Tools, Unsafe, named_tools, roles, unsafe
 from veriloop.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,22 +56,18 @@ def run(
         str, typer.Option("--strategies", "-s", help="What to compare: single,best_of_n,iad:rounds=8:width=1 …")
     ] = "single,best_of_n,self_refine,iad",
     verify: Annotated[
-        str, typer.Option(help="Verifiers, each strategy with each: sql+judge,oracle. Default: the benchmark's own.")
+        str,
+        typer.Option(
+            help="Verifiers (see: veriloop verifiers), each strategy with each: sql+judge,oracle. Default: the "
+            "benchmark's own (see: docs/bench.md)."
+        ),
     ] = "",
     tools: Tools = [],  # noqa: B006 (typer reads the default, nobody changes it)
     mcp: Mcp = [],  # noqa: B006
     unsafe_local: Unsafe = False,
     proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help=PROPOSALS)] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How often each task is run, with seeds 0, 1, …")] = 1,
-    model: Annotated[
-        list[str],
-        typer.Option(
-            "--model",
-            "-m",
-            help="MODEL, or ROLE=MODEL. Repeatable. Default: the setting VERILOOP_MODEL, else embedded:sql.",
-            autocompletion=complete_models,
-        ),
-    ] = [],  # noqa: B006
+    model: Models = [],  # noqa: B006
     metric: Annotated[str, typer.Option(help="The main metric. Default: the benchmark's first.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="So many tasks, drawn always the same.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Of every strategy that has one.")] = None,

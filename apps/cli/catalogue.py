@@ -1,9 +1,12 @@
-"""``veriloop models`` and ``strategies``: what can be named."""
+"""``veriloop models``, ``strategies`` and ``verifiers``: what can be named."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from importlib.metadata import entry_points
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -22,10 +25,15 @@ models = typer.Typer(help="The models that can be named.", invoke_without_comman
 
 
 @models.callback()
-def list_models(context: typer.Context, json_: Json = False) -> None:
+def models_alone(context: typer.Context, json_: Json = False) -> None:
     """Show the models that can be named."""
-    if context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        list_models(json_)
+
+
+@models.command("list")
+def list_models(json_: Json = False) -> None:
+    """Show the models that can be named."""
     from veriloop.apps.cli.show import console, table
     from veriloop.models.catalogue import catalogue
 
@@ -81,10 +89,15 @@ strategies = typer.Typer(help="The ways to search.", invoke_without_command=True
 
 
 @strategies.callback()
-def list_strategies(context: typer.Context, json_: Json = False) -> None:
+def strategies_alone(context: typer.Context, json_: Json = False) -> None:
     """Show the strategies that can be named."""
-    if context.invoked_subcommand:
-        return
+    if not context.invoked_subcommand:
+        list_strategies(json_)
+
+
+@strategies.command("list")
+def list_strategies(json_: Json = False) -> None:
+    """Show the strategies that can be named."""
     from veriloop.apps.cli.show import console, table
     from veriloop.graphs.strategies import describe_all
 
@@ -114,8 +127,50 @@ def show_strategy(
         return
     out = console()
     out.print(found["name"], style="bold")
-    out.print(f"\n{found['about']}\n")
+    if found["about"]:
+        out.print(f"\n{flowing(found['about'])}\n")
+    if not found["parameters"]:
+        return
     shown = table("parameter", "default", "kind")
     for each in found["parameters"]:
         shown.add_row(each["name"], str(each["default"]), each["kind"])
     out.print(shown)
+
+
+def flowing(text: str) -> str:
+    """Text with each paragraph in one line, to be wrapped as the terminal is wide; lists and what is indented stay."""
+    parts = text.split("\n\n")
+    return "\n\n".join(part if re.search(r"^[\s*-]", part, re.M) else " ".join(part.split()) for part in parts)
+
+
+verifiers = typer.Typer(help="The ways to verify.", invoke_without_command=True)
+
+
+@verifiers.callback()
+def verifiers_alone(context: typer.Context, json_: Json = False) -> None:
+    """Show the verifiers that can be named."""
+    if not context.invoked_subcommand:
+        list_verifiers(json_)
+
+
+@verifiers.command("list")
+def list_verifiers(json_: Json = False) -> None:
+    """Show the verifiers that can be named."""
+    from veriloop.apps.cli.show import console, table
+    from veriloop.core.registry import load
+    from veriloop.verifiers import FORMS, KNOWN
+
+    paths = {**KNOWN, "shell": "veriloop.verifiers.shell:Shell"}
+    paths |= {each.name: f"{each.module}:{each.attr}" for each in entry_points(group="veriloop.verifier")}
+    found = [
+        {"name": name, "form": FORMS.get(name, ""), "summary": flowing((getdoc(load(path)) or "").split("\n\n")[0])}
+        for name, path in paths.items()
+    ]
+    if json_:
+        typer.echo(json.dumps(found))
+        return
+    shown = table("verifier", "also, or only", "what it does")
+    for each in found:
+        shown.add_row(each["name"], each["form"], each["summary"].replace("`", ""))
+    shown.add_row("package.module:name", "", "your own: a function of the answer, or name and async verify")
+    console().print(shown)

@@ -73,7 +73,8 @@ def list_command(
 
 @app.command()
 def show(run: RunId, json_: Json = False) -> None:
-    """How a run went: every attempt, its verdict and what refined what, and the answer."""
+    """How a run went: every attempt, its verdict and what refined what, the tree of a search, and the answer."""
+    from veriloop.apps.cli import trees
     from veriloop.apps.cli.show import answer, attempt, clip, console, spent
     from veriloop.core.wire import encode
     from veriloop.memory.runs import find
@@ -81,8 +82,8 @@ def show(run: RunId, json_: Json = False) -> None:
     info, records = find(_settings(), run)
     result = _result(info, records)
     if json_:
-        best = result.best.id if result.best else None
-        typer.echo(json.dumps({**encode(info), "best": best, "attempts": [encode(a) for a in result.attempts]}))
+        told = {"best": result.best.id if result.best else None, "numbers": encode(result.numbers)}
+        typer.echo(json.dumps({**encode(info), **told, "attempts": [encode(a) for a in result.attempts]}))
         return
     out = console()
     _head(out, info)
@@ -93,6 +94,8 @@ def show(run: RunId, json_: Json = False) -> None:
             out.rule(f"round {number + 1}", align="left", style="dim")
         out.print(attempt(each))
     out.print()
+    if trees.grown(result):
+        out.print(trees.tree(result))
     if info.status in ("running", "unfinished"):
         out.print(f"spent so far: {spent(info.spend)}")
     else:

@@ -19,6 +19,7 @@ from veriloop.core.events import AttemptEnded, Event, Executed, Noticed, RoundSt
 from veriloop.core.search import Attempt, Candidate, Result, Spend
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "unscored": ("·", "yellow"), "infra_error": ("!", "magenta")}
+PARTIAL = ("…", "cyan", "partial")
 LINES = 6
 
 
@@ -127,12 +128,21 @@ def last_line(candidate: Candidate) -> str:
     return lines[-1] if lines else ""
 
 
+def look(candidate: Candidate) -> tuple[str, str, str]:
+    """A candidate's mark, its colour, and the outcome in a word. Steps on their way have not failed, unless they are
+    known to be broken."""
+    outcome = candidate.verdict.outcome
+    if candidate.partial and outcome != "infra_error" and candidate.verdict.score != 0:
+        return PARTIAL
+    return (*MARKS[outcome], outcome)
+
+
 def attempt(ended: Attempt) -> Any:
     """One attempt: its mark, id, score, what it says, and what the verifier found."""
     if not isinstance(ended, Candidate):
         words = ended.error or "; ".join(str(v) for v in (ended.value or {}).values() if v not in ([], ""))
         return Text(f"  · {ended.id} {ended.proposal.role}: {clip(words, 400)}", style="cyan")
-    mark, colour = MARKS[ended.verdict.outcome]
+    mark, colour, _ = look(ended)
     score = "" if ended.verdict.score is None else f" {ended.verdict.score:.2f}"
     head = Text.assemble((f"  {mark} {ended.id}{score} ", f"bold {colour}"), (ended.verdict.verifier, "dim"))
     body: list[Any] = [head]
@@ -156,7 +166,7 @@ def attempt(ended: Attempt) -> Any:
 def answer(result: Result) -> Any:
     """The answer, how sure it is, and what it cost."""
     verdict = result.verdict
-    mark, colour = MARKS[verdict.outcome]
+    mark, colour, outcome = look(result.best) if result.best else (*MARKS[verdict.outcome], verdict.outcome)
     by = f" by {verdict.verifier}" if verdict.verifier else ""
     lines: list[Any] = [Text.assemble(("Answer  ", "bold"), (value(result), "bold cyan"))]
     if isinstance(result.best, Candidate) and ran(result.best):
@@ -164,8 +174,12 @@ def answer(result: Result) -> Any:
     score = "" if verdict.score is None else f" {verdict.score:.2f}"
     if verdict.verifier == "sql" and verdict.outcome == "passed":
         by += " (it runs and is plausible; no proof that it is right)"
+    if outcome == "unscored" and verdict.score is not None:
+        by += " (a model's opinion: not verified)"
+    if outcome == "partial":
+        by += " (steps without an answer)"
     origin = f" · candidate {result.best.id} of {len(result.candidates)}" if result.best else ""
-    lines.append(Text.assemble(("Verdict ", "bold"), (f"{mark} {verdict.outcome}{score}{by}", colour), (origin, "dim")))
+    lines.append(Text.assemble(("Verdict ", "bold"), (f"{mark} {outcome}{score}{by}", colour), (origin, "dim")))
     lines.append(Text.assemble(("Spent   ", "bold"), spent(result.spend), (f" · stopped: {result.stopped}", "dim")))
     return Group(*lines)
 

@@ -27,17 +27,26 @@ def complete_models(incomplete: str) -> list[str]:
 StrategyName = Annotated[
     str | None,
     typer.Option(
-        "--strategy", "-s", help="How to search (see: veriloop strategies).", autocompletion=complete_strategies
+        "--strategy",
+        "-s",
+        help="How to search: NAME or NAME:PARAMETER=VALUE:… (see: veriloop strategies). Default: the setting "
+        "VERILOOP_STRATEGY, else iad where something verifies and single where nothing does.",
+        autocompletion=complete_strategies,
     ),
 ]
 Set = Annotated[list[str], typer.Option("--set", help="A parameter of the strategy: NAME=VALUE. Repeatable.")]
 Models = Annotated[
     list[str],
-    typer.Option("--model", "-m", help="MODEL, or ROLE=MODEL. Repeatable.", autocompletion=complete_models),
+    typer.Option(
+        "--model",
+        "-m",
+        help="MODEL, or ROLE=MODEL. Repeatable. Default: the setting VERILOOP_MODEL, else embedded:sql.",
+        autocompletion=complete_models,
+    ),
 ]
 Tools = Annotated[
     list[str],
-    typer.Option("--tools", help="What the model may call: python, or pkg.module:Class. Repeatable."),
+    typer.Option("--tools", help="What the model may call: python, mcp:SERVER, or pkg.module:Class. Repeatable."),
 ]
 Mcp = Annotated[
     list[str],
@@ -70,7 +79,11 @@ def solve(
     proposals: Annotated[int | None, typer.Option("--proposals", "-n", min=1, help="Candidates at most.")] = None,
     set_: Set = [],  # noqa: B006
     verify: Annotated[
-        str, typer.Option(help="sql, judge, oracle, shell:COMMAND, pkg.module:name, A+B, or none.")
+        str,
+        typer.Option(
+            help="What says whether an answer is right: a verifier (see: veriloop verifiers), as judge or "
+            "shell:COMMAND, several as A+B, or none. auto: sql where there is a database, else what the strategy has."
+        ),
     ] = "auto",
     tools: Tools = [],  # noqa: B006
     mcp: Mcp = [],  # noqa: B006
@@ -147,13 +160,15 @@ def _default(task: Task, verify: str) -> tuple[str, str]:
 def _strategy(name: str, set_: list[str], proposals: int | None) -> Strategy:
     from veriloop.graphs import strategies as known
 
-    parameters: dict[str, Any] = known.proposals(name, proposals) if proposals else {}
+    named = known.Strategy.of(name)
+    sized: dict[str, Any] = known.proposals(named.name, proposals) if proposals else {}
+    parameters = {**sized, **named.parameters}
     for each in set_:
         key, equals, text = each.partition("=")
         if not equals:
             raise UsageError(f"--set {each!r}: write NAME=VALUE")
         parameters[key] = text
-    chosen = known.Strategy(name, parameters)
+    chosen = known.Strategy(named.name, parameters)
     chosen.make()
     return chosen
 

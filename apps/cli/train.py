@@ -100,9 +100,13 @@ def filter_(
 ) -> None:
     """Keep what was wrong before the hint and is right after it; say what each rule dropped."""
     from veriloop.apps.cli.show import console, table
-    from veriloop.apps.train.filter import RULES
+    from veriloop.apps.train.filter import RULES, reached
     from veriloop.apps.train.filter import filter_ as filtered
 
+    done, whole = reached(out)
+    if done < whole:
+        after = "the same veriloop train collect goes on, and filter is then run again"
+        typer.echo(f"veriloop: {done} of {whole} problems are collected, each seed counted: {after}", err=True)
     found = filtered(out, sampled, no_code)
     if json_:
         typer.echo(json.dumps({"out": str(out), **found}))

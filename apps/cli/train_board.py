@@ -24,6 +24,7 @@ class Board(Lively):
         self._first: int | None = None
         self._done = self._total = 0
         self._losses: dict[str, float] = {}
+        self._stopping = False
 
     def step(self, done: int, total: int) -> None:
         """So many steps are done."""
@@ -35,15 +36,27 @@ class Board(Lively):
         self._losses[kind] = value
         if kind == "held out":
             self.console.print(f"  step {self._done}: loss {value:.4f} on what is held out", style="dim")
+        elif not self.console.is_terminal:  # where nothing shows how it stands
+            self.console.print(f"  step {self._done:,} of {self._total:,}: loss {value:.4f}{self._left()}", style="dim")
+
+    def stopping(self) -> None:
+        """The step under way is the last one."""
+        self._stopping = True
 
     def status(self) -> Any:
         """How it stands."""
         seconds = time.monotonic() - self._began
         line = f"  step {self._done:,} of {self._total:,} · {clock(seconds)}"
         line += "".join(f" · {kind} {value:.4f}" for kind, value in self._losses.items())
-        if self._first is not None and self._done > self._first:
-            line += f" · {clock((self._total - self._done) * seconds / (self._done - self._first))} left"
+        line += " · interrupted, ends with this step (again: at once)" if self._stopping else self._left()
         return Text(line if self._total else "  loading …", style="dim")
+
+    def _left(self) -> str:
+        """The time left, where a step has shown it."""
+        if self._first is None or self._done <= self._first:
+            return ""
+        seconds = (time.monotonic() - self._began) / (self._done - self._first)
+        return f" · {clock((self._total - self._done) * seconds)} left"
 
 
 def followed(order: Order, quiet: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from veriloop.apps.train.records import EXPORTED, Record, filtered, write
+from veriloop.apps.train.records import EXPORTED, FILTERED, Record, filtered, refuse_stale, write
 from veriloop.core.errors import UsageError, meant
 from veriloop.core.seeds import derive
 from veriloop.tools.hints import hints
@@ -39,13 +39,15 @@ def export(out: Path, begin: str = "act", paraphrases: int = 1, seed: int = 0) -
     """Write the accepted records of ``out`` as chats and return how many there are.
 
     With ``paraphrases`` above 1 each text is there so often, with other wordings of its hint's function. Raises
-    ``UsageError`` when there is nothing to write.
+    ``UsageError`` when there is nothing to write, or trajectories were collected after they were filtered.
     """
     if begin not in BEGINS:
         raise UsageError(f"--begin {begin!r} is unknown{meant(begin, BEGINS)}; there are {', '.join(BEGINS)}")
     if begin == "act" and paraphrases > 1:
         raise UsageError("--paraphrases vary a hint's words, and with --begin act none are left: choose another")
-    records = [record for record in filtered(out) if record.accepted]
+    marked = filtered(out)
+    refuse_stale(out, FILTERED)
+    records = [record for record in marked if record.accepted]
     if not records:
         raise UsageError(f"no text of {out} is accepted: see veriloop train filter")
     chats = [chat(record, copy) for record in records for copy in varied(record, begin, paraphrases, seed)]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from veriloop.apps.bench import plan as plans
+from veriloop.apps.bench.records import Results, key_of, unfinished
 from veriloop.apps.train.records import FILTERED, Record, collected, write
 from veriloop.core.errors import UsageError
 from veriloop.core.wire import encode
@@ -50,6 +52,15 @@ def filter_(out: Path, sampled: bool = False, no_code: bool = False) -> dict[str
         "problems": len({record.problem for record in kept}),
         "by_hint": dict(sorted(Counter(record.hint or "none" for record in kept).items())),
     }
+
+
+def reached(out: Path) -> tuple[int, int]:
+    """How many of how many problems ``collect`` has come to the end of, each as often as it has seeds; 0 of 0 where
+    there is no plan."""
+    plan = plans.read(out) or {"tasks": 0, "seeds": ()}
+    done = {key_of(row) for row in Results(out).rows() if not unfinished(row)}
+    whole = plan["tasks"] * len(plan["seeds"])
+    return min(len(done), whole), whole
 
 
 def mark(records: Sequence[Record], sampled: bool = False, no_code: bool = False) -> list[Record]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from veriloop.core.wire import decode, encode
 
 COLLECTED, FILTERED, EXPORTED = "trajectories.jsonl", "filtered.jsonl", "sft.jsonl"
 """What each step leaves in the folder: ``collect``, ``filter``, ``export``."""
+MADE_BY = {COLLECTED: "veriloop train collect", FILTERED: "veriloop train filter", EXPORTED: "veriloop train export"}
+"""The commands, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +94,22 @@ class Trajectories(Results):
 def collected(folder: Path) -> list[Record]:
     """The records of ``collect``, in the order of problem, seed and round; of one that is there twice, the later.
     Raises ``UsageError`` when there are none."""
-    read = lines(folder / COLLECTED, "veriloop train collect", torn=True)
+    read = lines(folder / COLLECTED, MADE_BY[COLLECTED], torn=True)
     found = {(record.problem, record.seed, record.round): record for record in read}
     return [found[key] for key in sorted(found)]
 
 
 def filtered(folder: Path) -> list[Record]:
     """The records as ``filter`` marked them. Raises ``UsageError`` when there are none."""
-    return lines(folder / FILTERED, "veriloop train filter")
+    return lines(folder / FILTERED, MADE_BY[FILTERED])
+
+
+def refuse_stale(folder: Path, name: str) -> None:
+    """Raise ``UsageError`` where a step before the one that made the file ``name`` has written since."""
+    files = list(MADE_BY)[: list(MADE_BY).index(name) + 1]
+    for source, made in pairwise(folder / each for each in files):
+        if source.exists() and made.exists() and source.stat().st_mtime_ns > made.stat().st_mtime_ns:
+            raise UsageError(f"{source} is newer than {made}: run {MADE_BY[made.name]} again")
 
 
 def lines(path: Path, made_by: str, torn: bool = False) -> list[Record]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from veriloop.apps.bench.plan import claimed
-from veriloop.apps.train.records import EXPORTED, rows
+from veriloop.apps.train.interrupt import Interrupt
+from veriloop.apps.train.records import EXPORTED, MADE_BY, refuse_stale, rows
+from veriloop.apps.train.trainable import where
 from veriloop.core.errors import UsageError
 from veriloop.core.seeds import derive
 
@@ -51,6 +53,10 @@ class Watch(Protocol):
         """The mean loss of a token, ``learned`` or ``held out``."""
         ...
 
+    def stopping(self) -> None:
+        """It was interrupted: the step under way ends, a checkpoint is written, and that is all."""
+        ...
+
 
 class Quiet:
     """Nobody is told."""
@@ -61,22 +67,26 @@ class Quiet:
     def loss(self, kind: str, value: float) -> None:
         """Nothing."""
 
+    def stopping(self) -> None:
+        """Nothing."""
+
 
 def sft(order: Order, watch: Watch | None = None) -> dict[str, Any]:
     """Train from where it stands to the end and return what came of it.
 
-    Raises ``UsageError`` before anything is loaded for a missing package, model or file, and where the folder holds
-    another training.
+    Ctrl-C or SIGTERM ends the step under way and then the training, with a checkpoint that the next call goes on from.
+    Raises ``UsageError`` before anything is loaded for a missing package, model or file, for texts that are older than
+    what they are made of, and where the folder holds another training.
     """
+    kind, folder = where(order.model)
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise UsageError(f"training needs {', '.join(missing)}: pip install 'veriloop[train]'")
     chats = exported(order.out)
-    from veriloop.apps.train.weights import where
-
-    kind, folder = where(order.model)
     order = replace(order, rate=RATES[kind] if order.rate is None else order.rate)
     if order.to.resolve() in (folder.resolve(), order.out.resolve()):
         raise UsageError(f"--out {order.to} is where something is read from: give a new folder")
+    if not (order.to / ASKED).exists():  # one that was begun goes on with the texts that it began with
+        refuse_stale(order.out, EXPORTED)
     with claimed(order.to):
         _agree(order, chats)
         if not (order.to / DONE).exists():
@@ -88,7 +98,7 @@ def sft(order: Order, watch: Watch | None = None) -> dict[str, Any]:
 def exported(out: Path) -> list[dict[str, Any]]:
     """The chats of ``export``. Raises ``UsageError`` when there are none, or a line is no such chat."""
     found: list[dict[str, Any]] = []
-    for number, each in rows(out / EXPORTED, "veriloop train export"):
+    for number, each in rows(out / EXPORTED, MADE_BY[EXPORTED]):
         read = cast("dict[str, Any]", each) if isinstance(each, dict) else {}
         whole = all(read.get(name) for name in ("problem", "messages", "segments"))
         if not whole or not all({"text", "trained"} <= set(piece) for piece in read["segments"]):
@@ -133,9 +143,10 @@ def _train(order: Order, chats: Sequence[dict[str, Any]], watch: Watch) -> None:
         raise UsageError(f"every text is longer than {longest} tokens: raise --max-length")
     training, held = split(fitting, order.held_out, order.seed)
     steps = order.to / STEPS
-    trainer = trainers.make(loaded, _rows(training), _rows(held), order, steps, watch)
     last = trainers.last_whole(steps)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with Interrupt(watch.stopping) as interrupt:
+        trainer = trainers.make(loaded, _rows(training), _rows(held), order, steps, trainers.Follow(watch, interrupt))
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     result = _result(order, trainer.state, len(training), len(held), len(every) - len(fitting))
     loaded.save(order.to)
     _write(order.to / DONE, result)

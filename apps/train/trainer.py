@@ -15,6 +15,7 @@ import transformers
 from datasets import Dataset
 from transformers.utils import logging as chatter
 
+from veriloop.apps.train.interrupt import Interrupt
 from veriloop.apps.train.tokens import Row
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -37,14 +38,16 @@ class Trainer(Base):
 
 
 class Follow(Callback):
-    """Tells of steps and losses, and marks checkpoints as whole."""
+    """Tells of steps and losses, marks checkpoints as whole, and ends an interrupted training with one."""
 
-    def __init__(self, told: Any) -> None:
+    def __init__(self, told: Any, interrupt: Interrupt) -> None:
         self._told = told
+        self._interrupt = interrupt
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A step is done."""
         self._told.step(int(state.global_step), int(state.max_steps))
+        control.should_save = control.should_save or self._interrupt.came
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
         """A loss is known, of training or of what is held out."""
@@ -58,6 +61,7 @@ class Follow(Callback):
         for file in [*folder.iterdir(), folder / WHOLE]:
             with file.open("ab") as opened:
                 os.fsync(opened.fileno())
+        self._interrupt.go_on()
 
 
 def last_whole(folder: Path) -> Path | None:
@@ -68,7 +72,7 @@ def last_whole(folder: Path) -> Path | None:
     return max(folder.glob("checkpoint-*"), key=lambda each: int(each.name.rpartition("-")[2]), default=None)
 
 
-def make(loaded: Any, rows: Sequence[Row], held: Sequence[Row], order: Any, folder: Path, told: Any) -> Any:
+def make(loaded: Any, rows: Sequence[Row], held: Sequence[Row], order: Any, folder: Path, follow: Follow) -> Any:
     """The trainer of a model on rows, with checkpoints in ``folder``."""
     chatter.set_verbosity(logging.CRITICAL)
     chatter.disable_progress_bar()
@@ -107,7 +111,7 @@ def make(loaded: Any, rows: Sequence[Row], held: Sequence[Row], order: Any, fold
         train_dataset=_dataset(rows),
         eval_dataset=_dataset(held) if held else None,
         processing_class=loaded.tokenizer,
-        callbacks=[Follow(told)],
+        callbacks=[follow],
     )
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer

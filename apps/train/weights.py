@@ -17,17 +17,15 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 
 from veriloop.apps.train.sft import ASKED, DONE
 from veriloop.apps.train.tokens import ChatRows, PlainRows, Rows
+from veriloop.apps.train.trainable import EMBEDDED, LOCAL, where
 from veriloop.core.errors import ModelError, UsageError
-from veriloop.models.embedded import located
-from veriloop.models.embedded.kinds import TEXT, kind
 from veriloop.models.embedded.text import END
-from veriloop.models.local.folder import check_folder, locate, read_json, takes_pictures
+from veriloop.models.local.folder import read_json
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".index.json")
 """How the files end that a training replaces."""
 OWN = (".lock", ASKED, DONE)
 """What a training keeps in its folder of itself: that of the model it began with is not this one's."""
-EMBEDDED, LOCAL = "embedded", "transformers"
 
 
 @dataclass(frozen=True)
@@ -50,25 +48,6 @@ class Loaded:
             _sync(file)
             os.replace(file, out / file.name)
         part.rmdir()
-
-
-def where(name: str) -> tuple[str, Path]:
-    """The kind and the folder of a model that can be trained. Raises ``UsageError`` for any other."""
-    provider, _, rest = name.partition(":")
-    if provider == EMBEDDED and rest:
-        folder = located(rest)
-        if kind(folder) != TEXT:
-            raise UsageError(f"{name} writes no plain text: hints go into texts, so there is nothing to learn for it")
-        return EMBEDDED, folder
-    if provider == LOCAL and rest:
-        folder = locate(rest)
-        if folder is None:
-            raise UsageError(f"{name}: there is no folder {rest} and no such model on this machine; give a folder")
-        check_folder(name, folder)
-        if takes_pictures(folder):
-            raise UsageError(f"{name} takes pictures: only models of texts can be trained here")
-        return LOCAL, folder
-    raise UsageError(f"{name!r} cannot be trained here: give transformers:FOLDER, embedded:NAME or embedded:FOLDER")
 
 
 def load(name: str) -> Loaded:

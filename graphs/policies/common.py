@@ -8,6 +8,9 @@ from ...core.errors import UsageError
 from ...core.messages import Request
 from ...core.search import Candidate
 
+UNKNOWN = 0.5
+"""What a step is worth that nobody could judge."""
+
 
 def positive(**parameters: int) -> None:
     """Raise ``UsageError`` naming the first parameter that is not at least 1."""
@@ -32,8 +35,19 @@ def best(candidates: Sequence[Candidate]) -> Candidate | None:
 
 
 def best_whole(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The best whole answer by score, the first among equals; without one the best of the partial ones."""
-    return best([c for c in candidates if c.complete]) or best(candidates)
+    """The best whole answer by score, the first among equals; without one the worthiest of the partial ones."""
+    return best([c for c in candidates if c.complete]) or max(scored(candidates), key=worth, default=None)
+
+
+def worth(node: Candidate | None) -> float:
+    """How good the steps of a text are, 0 to 1: its score; of the empty text 1, of a whole one that has failed 0."""
+    if node is None:
+        return 1.0
+    if node.verdict.outcome == "passed":
+        return 1.0 if node.verdict.score is None else node.verdict.score
+    if node.complete and node.verdict.outcome == "failed":
+        return 0.0
+    return UNKNOWN if node.verdict.score is None else node.verdict.score
 
 
 def worst(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from ...agents.steps import same
 from ...core.errors import UsageError
 from ...core.search import Candidate, Proposal, Search
-from .common import best_whole, positive, samplable, scored
+from .common import best_whole, positive, samplable, scored, worth
 
 Node = Candidate | None
 """A text of the tree; none is the empty one, its root."""
 Growth = Sequence[tuple[Node, int]]
 """From which texts to go on, and with how many children each."""
-UNKNOWN = 0.5
-"""What a step is worth that nobody could judge."""
+ENOUGH = 0.975
+"""What a model must think of a whole text that nothing verifies, for the search to end: PlanGEN's 95 of -100 to 100."""
 
 
 class Tree:
@@ -100,26 +100,20 @@ def _id(node: Node) -> str:
     return node.id if node else ""
 
 
-def worth(node: Node) -> float:
-    """How good the steps of a text are, 0 to 1: its score; of the empty text 1, of a whole one that has failed 0."""
-    if node is None:
-        return 1.0
-    if node.verdict.outcome == "passed":
-        return 1.0 if node.verdict.score is None else node.verdict.score
-    if node.complete and node.verdict.outcome == "failed":
-        return 0.0
-    return UNKNOWN if node.verdict.score is None else node.verdict.score
-
-
 def passed(search: Search) -> bool:
-    """Whether a whole text has passed."""
-    return any(c.complete and c.verdict.outcome == "passed" for c in search.candidates)
+    """Whether a whole text has passed, or is ``ENOUGH`` in the opinion of a model where nothing verifies."""
+    return any(c.complete and (c.verdict.outcome == "passed" or _liked(c)) for c in search.candidates)
+
+
+def _liked(candidate: Candidate) -> bool:
+    return candidate.verdict.outcome == "unscored" and candidate.score >= ENOUGH
 
 
 @dataclass(frozen=True, kw_only=True)
 class TreePolicy(ABC):
     """A search over steps: ``budget`` steps are proposed at most, a text has ``depth`` at most, and one that is worth
-    ``floor`` or less is not gone on with. It ends with the first whole text that passes; one that fails ends nothing.
+    ``floor`` or less is not gone on with. It ends with the first whole text that passes (without a verifier, that a
+    model finds good enough); one that fails ends nothing.
     """
 
     budget: int = 60
@@ -176,11 +170,11 @@ class TreePolicy(ABC):
         )
 
     def select(self, search: Search) -> Candidate | None:
-        """The best whole text by score, the first among equals; where there is none the best of the partial ones."""
+        """The best whole text by score, the first among equals; without one the worthiest of the partial ones."""
         return best_whole(search.candidates)
 
     def enough(self, search: Search) -> bool:
-        """Whether a whole text has passed."""
+        """Whether a whole text has passed, or is good enough where nothing verifies."""
         return passed(search)
 
     def numbers(self, search: Search) -> Mapping[str, Mapping[str, float]]:

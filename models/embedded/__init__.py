@@ -8,10 +8,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import ModelError, UsageError
+from ...core.errors import CapabilityError, ModelError, UsageError, meant
 from ...core.messages import Capabilities, Reply, Request, Sample, Usage
 from ..capabilities import refuse
 from .kinds import GAME24, SQL, TEXT, foreign, kind
+from .puzzle import NoPuzzle
 from .reading import asked_about, attempts, question
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def located(name: str) -> Path:
         return HERE / name
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise UsageError(f"unknown embedded model {name!r}; known: {', '.join(known())}, or give the path of a folder")
+        near = meant(name, known())
+        raise UsageError(
+            f"unknown embedded model {name!r}{near}; known: {', '.join(known())}, or give the path of a folder"
+        )
     if lost := [file for file in FILES if not (folder / file).is_file()]:
         raise UsageError(f"embedded:{name}: {folder} holds no {lost[0]}; give the folder of an embedded model")
     if foreign(folder):
@@ -70,12 +74,15 @@ class Embedded:
         self._loading = threading.Lock()
 
     async def generate(self, request: Request) -> Reply:
-        """Sample from the model; raises ``CapabilityError`` for images, tools or a schema."""
+        """Sample from the model; raises ``CapabilityError`` for images, tools or a schema, and for
+        a question of another kind than it can read."""
         refuse(self.name, self.capabilities, request)
         loaded = self._engine or await asyncio.to_thread(self._load)
         answer = self._judge if request.role in self.capabilities.roles else self._write
         try:
             return await answer(loaded, request)
+        except NoPuzzle as error:  # no question to it will ever do, so the run ends
+            raise CapabilityError(f"{self.name} cannot answer this: {error}") from error
         except ValueError as error:
             raise ModelError(f"{self.name} cannot answer this: {error}") from error
 

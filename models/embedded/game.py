@@ -6,7 +6,6 @@ says *yes* stands against the one that says *no*. Neither can be written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +13,7 @@ from tokenizers import Tokenizer
 
 from .decoder import Prefill
 from .plain import Plain
+from .puzzle import NoPuzzle, puzzle
 from .reading import Attempt
 from .text import ANSWER, END, NO, QUESTION, YES
 from .vocabulary import id_of
@@ -21,15 +21,16 @@ from .vocabulary import id_of
 PIECES = r", left:|\n| ?\d+| ?[+\-*=/]| ?\(+|\)+|\p{L}+:?|\s"
 """The pieces that no token crosses: numbers stand as a whole."""
 SPECIALS = (END, QUESTION, ANSWER, YES, NO)
-_NUMBERS = re.compile(r"(?<![\w.])\d{1,4}(?:(?:\s*,\s*(?:and\s+)?|\s+and\s+|\s+)\d{1,4}){3}(?![\w.]*\d)")
+LARGEST = 13
+"""Of the numbers of the puzzles that it was trained on; the least is 1."""
 
 
 def asked(question: str) -> list[int]:
-    """The last four numbers in a row that a question names, sorted. Raises ``ValueError`` where there are none."""
-    found = _NUMBERS.findall(question)
-    if not found:
-        raise ValueError("the question names no four numbers in a row, as in '1 8 11 13'")
-    return sorted(map(int, re.findall(r"\d+", found[-1])))
+    """The numbers of a puzzle, sorted. Raises ``NoPuzzle`` where the question is none, or one of other numbers."""
+    numbers = sorted(puzzle(question))
+    if not 1 <= numbers[0] <= numbers[-1] <= LARGEST:
+        raise NoPuzzle(f"it knows numbers from 1 to {LARGEST}, not {', '.join(map(str, numbers))}")
+    return numbers
 
 
 class Game(Plain):
@@ -58,7 +59,7 @@ class StateJudge:
     def log_chance(self, question: str, attempt: Attempt) -> tuple[float, int]:
         """The logarithm of that probability, and how many tokens are read for it.
 
-        Raises ``ValueError`` for what is too long to read, and for a question without a puzzle.
+        Raises ``ValueError`` for what is too long to read, ``NoPuzzle`` for a question without a puzzle.
         """
         steps = attempt.sql.strip("\n")
         ids = (*self.game.ask(question), *self.game.write(steps + "\n" if steps else ""))

@@ -1,4 +1,5 @@
-"""What each round of a sequential method changed, for every arm of a benchmark run: right, 0→1, 1→0.
+"""What each round of a sequential method changed, for every arm of a benchmark run: right, and since the round before
+0→1 and 1→0.
 
 python scripts/bench/flips.py OUT
 """
@@ -9,6 +10,13 @@ import sys
 from pathlib import Path
 
 from veriloop.apps.bench.flips import table
+from veriloop.core.errors import UsageError
 
 if __name__ == "__main__":
-    print("\n".join(table(Path(sys.argv[1]))))
+    try:
+        if len(sys.argv) != 2:
+            raise UsageError("give the folder of a benchmark run: python scripts/bench/flips.py OUT")
+        print("\n".join(table(Path(sys.argv[1]))))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -11,14 +11,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from command import command
+
 from veriloop.apps.bench.rounds import table
 from veriloop.core.errors import UsageError
 
-if __name__ == "__main__":
+
+def work() -> None:
+    """Prints the table."""
     if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    try:
-        print("\n".join(table([Path(each) for each in sys.argv[1:]])))
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+        raise UsageError("give the folders of benchmark runs: python scripts/bench/rounds.py OUT [OUT …]")
+    print("\n".join(table([Path(each) for each in sys.argv[1:]])))
+
+
+if __name__ == "__main__":
+    command(work, str)

@@ -16,13 +16,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from command import Parser, command, drawable
 from trees import POLICIES
 
 import veriloop as vl
 from veriloop.agents.steps import same
 from veriloop.apps.bench.arms import Wanted, strategy_of
 from veriloop.apps.bench.game24 import GAME
+from veriloop.core.errors import UsageError
 from veriloop.core.search import Candidate, Result
+from veriloop.verifiers.game24 import numbers_of
 
 LETTER, HIGH = 0.056, 0.46
 """Inches of a letter and of a row."""
@@ -157,15 +160,24 @@ def _draw(axes: Any, node: Node, column: int) -> None:
 
 def main() -> None:
     """Reads the arguments and draws."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--numbers", default="2 5 8 11")
     parser.add_argument("--model", default="embedded:game24")
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=POLICIES, default=list(POLICIES))
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    command(lambda: work(arguments), str)
+
+
+def work(arguments: argparse.Namespace) -> None:
+    """Grows each tree and draws it."""
+    drawable()
     question = GAME.format(numbers=arguments.numbers)
+    numbers = " ".join(map(str, numbers_of(question) or ()))
+    if numbers != " ".join(arguments.numbers.replace(",", " ").split()):
+        raise UsageError(f"--numbers {arguments.numbers!r}: give four whole numbers, as '2 5 8 11'")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
         result = vl.solve(
             question,
@@ -176,7 +188,7 @@ def main() -> None:
             journal=False,
         )
         root = grown(result)
-        root.said = arguments.numbers
+        root.said = numbers
         written = sum(c.usage.tokens_out + c.verifying.tokens_out for c in result.candidates)
         title = f"{name}: {len(result.candidates)} proposals, {written} tokens generated, {result.stopped}"
         draw(root, title, arguments.folder / f"{name}.png")

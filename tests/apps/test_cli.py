@@ -14,6 +14,7 @@ import pytest
 from loopback import ChatServer
 
 from veriloop.apps.demo import atlas
+from veriloop.verifiers import KNOWN
 
 QUESTION = "what is the capital of texas?"
 ASK = ["solve", QUESTION, "--db", "atlas.sqlite"]
@@ -100,6 +101,21 @@ def test_strategies_and_models_are_told(veriloop):
     assert "`" not in shown
     assert any(each["name"] == "embedded:sql" for each in veriloop("models", "--json").json)
     assert "embedded:sql" in veriloop("models").out
+    assert veriloop("models", "list").out == veriloop("models").out
+    assert veriloop("strategies", "list", "--json").json == veriloop("strategies", "--json").json
+
+
+def test_every_verifier_is_told_with_what_it_does(veriloop):
+    found = veriloop("verifiers", "--json").json
+    assert {*KNOWN, "shell"} <= {each["name"] for each in found}
+    assert all(each["summary"] for each in found)
+    assert "python-tests:FILE" in veriloop("verifiers", "list").out
+
+
+def test_a_strategy_takes_its_parameters_behind_its_name(veriloop):
+    found = veriloop(*ASK, "-s", "best_of_n:n=3:early_stop=false", "--json").json
+    assert len(found["attempts"]) == 3
+    assert veriloop("runs", "list", "--json").json[0]["strategy"] == "best_of_n"
 
 
 def test_the_demo_answers_offline(veriloop):
@@ -149,6 +165,8 @@ MISTAKES = {
     "a parameter without value": (["--set", "rounds"], "write NAME=VALUE"),
     "no such model": (["--model", "nope"], "unknown model 'nope'"),
     "no such embedded model": (["--model", "embedded:nope"], "unknown embedded model 'nope'; known: game24, math, sql"),
+    "almost an embedded model": (["--model", "embedded:maths"], "'maths' (did you mean 'math'?); known: "),
+    "no such value behind the name": (["-s", "iad:rounds=x"], "strategy iad: rounds = 'x'"),
     "no such class": (["--model", "a.b:C"], "cannot load 'a.b:C'"),
     "no key": (["--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
     "no such verifier": (

@@ -39,3 +39,39 @@ def test_a_part_that_breaks_is_one_line(veriloop, monkeypatch, arguments: list[s
     assert expected in said.err
     assert said.err.count("\n") == 1
     assert "Traceback" not in said.err
+
+
+DOCUMENTED = '''
+from dataclasses import dataclass
+from typing import Literal
+class Silent:
+    def propose(self, search): return []
+    def select(self, search): return None
+@dataclass(frozen=True)
+class Plain(Silent):
+    width: int = 3
+    way: Literal["up", "down"] = "up"
+@dataclass(frozen=True)
+class Told(Plain):
+    """
+    Goes on until
+    it ends.
+
+        a block
+        of lines
+    """
+'''
+
+
+def test_a_strategy_of_ones_own_is_shown_with_what_it_says(veriloop, monkeypatch):
+    Path("told.py").write_text(DOCUMENTED)
+    monkeypatch.syspath_prepend(".")
+    silent, plain, told = (veriloop("strategies", "show", f"told:{name}").out for name in ("Silent", "Plain", "Told"))
+    assert silent == "told:Silent\n"
+    assert [line.split() for line in plain.splitlines()] == [
+        ["told:Plain"],
+        ["parameter", "default", "kind"],
+        ["width", "3", "int"],
+        ["way", "up", "up", "|", "down"],
+    ]
+    assert "\n\nGoes on until it ends.\n\n    a block\n    of lines\n\nparameter" in told

@@ -38,6 +38,17 @@ def test_a_finished_run_is_shown_with_its_answer_as_solve_shows_it(veriloop):
     assert veriloop("runs", "show", run, "--json").json["best"] == "0.0"
 
 
+def test_a_search_over_steps_is_shown_with_its_tree_as_solve_shows_it(veriloop):
+    solved = veriloop("solve", "Input: 2 5 8 11. Make 24.", "-s", "mcts", "--set", "budget=9", "-m", "embedded:game24")
+    assert solved.status == 0 or "partial" in solved.words
+    run = veriloop("runs", "list", "--json").json[0]["id"]
+    shown = veriloop("runs", "show", run).out
+    assert solved.out[solved.out.index("Tree") : solved.out.index("Answer")] in shown
+    assert "uct" in shown
+    told = veriloop("runs", "show", run, "--json").json
+    assert {"visits", "mean", "uct"} == set(told["numbers"][told["best"]])
+
+
 def test_a_list_says_how_many_more_there_are(veriloop):
     for _ in range(3):
         veriloop(*ASK)

@@ -445,14 +445,18 @@ BLIND, SQL_ONLY = Capabilities(n=True, schema=True), Capabilities(only="sql")
             {"task": PICTURE, "model": {"proposer": Scripted(), "critic": Scripted(capabilities=BLIND)}},
             "reads no pictures, and the task has one: give a model that does",
         ),
-        ({"model": Scripted(capabilities=SQL_ONLY)}, "writes only sql: give a database"),
+        ({"model": Scripted(capabilities=SQL_ONLY)}, "only sql, for a question about a database .* asks for text: "),
+        (
+            {"task": Task("Write f.", language="python"), "model": Scripted(capabilities=Capabilities(only="text"))},
+            "writes only text, and this task asks for python: give another model",
+        ),
         (
             {"model": {"proposer": Scripted(), "critic": Scripted(capabilities=SQL_ONLY)}},
             "cannot be the critic; name a model for that role",
         ),
         (
             {"model": {"proposer": Scripted(), "judge": Scripted(capabilities=SQL_ONLY)}, "verify": "judge"},
-            "cannot be the judge",
+            "cannot be the judge; .*, or verify without it: --verify none",
         ),
     ],
 )

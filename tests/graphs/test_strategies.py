@@ -44,6 +44,7 @@ def test_a_name_is_the_policy_with_its_defaults_and_back(name: str, policy: Any)
 def test_parameters_are_read_from_text_as_the_command_line_gives_them():
     strategy = Strategy.of("iad", rounds="3", feedback="text", early_stop="false")
     assert strategy.make() == IAD(rounds=3, feedback="text", early_stop=False)
+    assert Strategy.of("iad:rounds=3:width=1", width=4).make() == IAD(rounds=3, width=4)
 
 
 def test_a_policy_object_is_recorded_with_all_its_parameters():

@@ -150,6 +150,22 @@ def test_the_answer_is_the_best_whole_text_and_a_partial_one_where_there_is_none
     assert policy.select(search(partial, step("0.1", score=0.2))) == partial
 
 
+@pytest.mark.parametrize("policy", VARIANTS, ids=str)
+def test_of_partial_texts_one_that_nobody_could_judge_is_chosen_before_a_broken_one(policy: TreePolicy):
+    broken, unknown, good = step("0.0", score=0.0), step("0.1", score=None), step("0.2", score=0.6)
+    assert policy.select(search(broken, unknown)) == unknown
+    assert policy.select(search(broken, unknown, good)) == good
+
+
+@pytest.mark.parametrize("policy", VARIANTS, ids=str)
+def test_where_nothing_verifies_a_whole_text_that_a_model_likes_ends_it(policy: TreePolicy):
+    first = step("0.0", score=0.9)
+    assert wanted(policy, first, whole("1.0", "0.0", "unscored", 0.975)) == {}
+    assert policy.enough(search(whole("1.0", "", "unscored", 1.0)))
+    assert not policy.enough(search(whole("1.0", "", "unscored", 0.97)))
+    assert not policy.enough(search(whole("1.0", "", "unscored", None)))
+
+
 @quick
 @given(policies, seeds)
 def test_no_impossible_step_is_gone_on_with_and_no_text_twice_for_its_twin(policy: TreePolicy, seed: int):

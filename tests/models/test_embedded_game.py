@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from bench_tasks import DATA, needs_data
 
+import veriloop as vl
 from veriloop import Task
 from veriloop.agents.roles import Verification, messages
 from veriloop.apps.bench.game24 import GAME
-from veriloop.core.errors import ModelError, UsageError
+from veriloop.core.errors import CapabilityError, UsageError
 from veriloop.core.messages import Message, Request
 from veriloop.models.embedded import HERE, Embedded
 from veriloop.models.embedded.game import asked
@@ -77,9 +78,25 @@ def test_it_reads_the_four_numbers_as_the_verifier_does(question: str) -> None:
     assert asked(question) == sorted(numbers_of(question) or ()) == [4, 9, 10, 13]
 
 
-def test_a_question_without_a_puzzle_is_refused(model: Embedded) -> None:
-    with pytest.raises(ModelError, match="names no four numbers"):
-        written(model, "What is 2 + 2?", 1)
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is 2 + 2?", "names no four numbers"),
+        ("Input: 2 5 8 11. Make 25.", "asks for 25"),
+        ("Input: 200 500 800 1100.", "it knows numbers from 1 to 13, not 200, 500, 800, 1100"),
+        ("Input: 0 5 8 11.", "it knows numbers from 1 to 13"),
+    ],
+)
+def test_a_question_without_a_puzzle_that_it_knows_is_refused(model: Embedded, question: str, said: str) -> None:
+    with pytest.raises(CapabilityError, match=f"embedded:game24 cannot answer this: .*{said}"):
+        written(model, question, 1)
+    with pytest.raises(CapabilityError, match=said):
+        chance(model, question, "2 + 5 = 7, left: 7 8 11")
+
+
+def test_what_it_cannot_read_ends_a_run_at_once_and_is_no_trouble_that_may_pass() -> None:
+    with pytest.raises(CapabilityError, match="names no four numbers"):
+        vl.solve("Which state?", strategy="tree_of_thought", model="embedded:game24", verify="game24")
 
 
 def test_a_kind_that_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -56,6 +56,19 @@ def test_without_any_sandbox_code_is_refused_with_the_hint(tmp_path: Path):
     if sys.platform == "linux":
         assert "apt install bubblewrap" in done.stderr
     assert "--unsafe-local" in done.stderr
+    assert "doctor" not in done.stderr, "that is what was asked"
+
+
+def test_without_docker_it_is_docker_that_is_to_be_set_up(tmp_path: Path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect. Is the docker daemon running?' >&2; exit 1\n")
+    docker.chmod(0o755)
+    hidden = {**os.environ, "PATH": str(tmp_path)}
+    asked = [*CLI, "sandbox", "doctor", "--sandbox", "docker"]
+    done = subprocess.run(asked, capture_output=True, text=True, env=hidden)
+    assert done.returncode == 2
+    assert "Is the docker daemon running? To mend it, set up Docker, or let it run" in done.stderr
+    assert "bubblewrap" not in done.stderr
 
 
 def test_an_unknown_sandbox_is_refused():

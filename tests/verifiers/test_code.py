@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriloop import Task, Verdict
-from veriloop.core.errors import ToolError, UsageError
+from veriloop.core.errors import ToolError, Unjudgeable, UsageError
 from veriloop.verifiers import make
 from veriloop.verifiers.code.plain import TooDeep, decode, encode
 from veriloop.verifiers.code.python_tests import PythonTests
@@ -242,10 +243,92 @@ def test_tests_and_cases_are_read_from_files(tmp_path: Path) -> None:
         (f"python-tests:{tmp_path / 'x.py'}", "cannot read the tests"),
         (f"stdin-stdout:{tmp_path / 'x.json'}", "cannot read the cases"),
         (f"stdin-stdout:{tmp_path / 'c.json'}", "holds no cases"),
-        ("stdin-stdout", "cannot be made by name alone"),
+        ("stdin-stdout", "give stdin-stdout:FILE"),
+        ("python-tests:", "give python-tests:FILE"),
     ]:
         with pytest.raises(UsageError, match=said):
             make(wanted)
+
+
+@pytest.mark.parametrize(
+    ("question", "tests"),
+    [
+        ("Write add(a, b).\n>>> add(1, 2)\n3", "assert add(1, 2) == 3"),
+        ("For instance add(1,2) == 3.", "assert add(1, 2) == 3"),
+        ("`add(1, 2)` returns `3` (and add(0, 0) -> 0).", "assert add(0, 0) == 0"),
+        ("add(1, 2) == 3 and add(0, 0) == 0.", "assert add(1, 2) == 3\nassert add(0, 0) == 0"),
+        ("Mind that `add(1, 2) == 3`, always.", "assert add(1, 2) == 3"),
+        ('Do it.\ndef add(a, b):\n    """Add.\n    >>> add(1, 2)\n    3\n    """\nThanks.', "assert add(1, 2) == 3"),
+        ("```python\ndef add(a, b):\n```\nadd(1, 2) => 3", "assert add(1, 2) == 3"),
+        ("Write a function add(a,b) . assert add(1,2)==3", "assert add(1,2)==3"),
+        ("Tests: `assert add(1,2)==3`, `assert not add(0, 0)`.", "assert add(1,2)==3\nassert not add(0, 0)"),
+        (">>> sorted(pair(2))\n[1, 2]", "assert sorted(pair(2)) == [1, 2]"),
+    ],
+)
+def test_examples_are_found_where_people_write_them(question: str, tests: str) -> None:
+    assert shown_in(question).tests == tests
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Write f.",
+        "add(1, 2) == 3\nsub(1, 2) == -1",
+        "add(a, b) == 3",
+        "It is not so that add(1, 2) == 4.",
+        ">>> print(add(1, 2))\n3",
+        "box.add(1) == 2",
+        "We assert that it holds. assert x is good",
+        "abs(-1) == 1",
+        "add(1, 2) == 3 in most cases",
+    ],
+)
+def test_what_may_be_no_example_is_none(question: str) -> None:
+    assert shown_in(question).tests == ""
+    with pytest.raises(Unjudgeable, match="shows no tests"):
+        asyncio.run(make("python-tests").ready(Task(question)))  # type: ignore[attr-defined]
+
+
+def test_a_long_line_of_calls_and_signs_is_read_in_time() -> None:
+    started = time.monotonic()
+    for text in ("f(1)==" * 3000, "f(" * 9000 + "==", " assert f((" * 1500, ">>> " + "-" * 19000 + "1\n3"):
+        assert shown_in(text).tests == ""
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize(
+    ("tests", "said"),
+    [
+        ("x = 1", "no check in it that is run"),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)",
+            "no check",
+        ),
+        ("def helper(x):\n    assert x", "no check"),
+        ("x = 1\nassert f(", "t.py, line 2, is no Python: "),
+    ],
+)
+def test_a_file_that_no_code_could_pass_is_refused(tmp_path: Path, tests: str, said: str) -> None:
+    (tmp_path / "t.py").write_text(tests)
+    with pytest.raises(UsageError, match=said) as refused:
+        make(f"python-tests:{tmp_path / 't.py'}")
+    assert str(refused.value).startswith(str(tmp_path / "t.py"))
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "def check(candidate):\n    assert candidate(1) == 2",
+        "def test_f():\n    assert f(1) == 2",
+        "def same(a, b):\n    assert a == b\n\nsame(f(1), 2)",
+        "class Case:\n    def run(self):\n        assert f(1) == 2\n\nCase().run()",
+        "for n in range(3):\n    assert f(n) == n + 1",
+    ],
+)
+def test_checks_are_seen_in_every_form_that_is_run(tmp_path: Path, tests: str) -> None:
+    (tmp_path / "t.py").write_text(tests)
+    assert make(f"python-tests:{tmp_path / 't.py'}").name.endswith("t.py")
+    assert judged("def f(x): return x + 1", tests, entry="f").outcome == "passed"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,10 @@ def test_a_verifier_is_a_name_a_function_an_object_or_an_import_path():
         ("veriloop.verifiers.judge:Jury", "cannot load 'veriloop.verifiers.judge:Jury'"),
         (7, "cannot verify with 7: give a name, a function or an object with name and verify"),
         (["judge", None], "cannot verify with None"),
+        ("shell", "verifier 'shell' lacks what it works with: give shell:COMMAND"),
+        ("steps:", "verifier 'steps:' lacks what it works with: give steps:VERIFIER"),
+        ("math-answer:12", "verifier 'math-answer' compares with the right answer: give it as gold (--gold)"),
+        ("veriloop.verifiers.code.stdin_stdout:StdinStdout", "verifier 'veriloop.verifiers.code.stdin_stdout:Std"),
     ],
 )
 def test_what_is_no_verifier_is_refused_in_one_clear_line(wanted: Any, line: str):

@@ -190,6 +190,17 @@ def test_a_step_is_scored_against_the_constraints():
     assert "1. [hard] It is even." in agents.requests[-1].messages[-1].text
 
 
+def test_what_is_said_of_a_step_names_the_constraints_as_for_an_answer():
+    agents = Agents(score=60, met=(True, False))
+    said = asyncio.run(PlanGen(prove=False).step(TASK, reply(TASK, "4"), Roles(agents)))
+    assert [(f.criterion, f.score) for f in said.findings] == [("judged 1", 1.0), ("judged 2", 0.0), ("step", 0.8)]
+    assert said.text.splitlines() == [
+        "It is even.: kept. point 1",
+        "It is below 10.: broken. point 2",
+        "Score 60 of -100 to 100.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"), [("plangen", PlanGen()), ("plangen:judged", PlanGen(prove=False)), ("plangen:80", PlanGen(80))]
 )

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from bench_tasks import DATA, needs_data
 
-from veriloop import Task, Verdict
-from veriloop.core.errors import UsageError
+from veriloop import Task, Verdict, asolve
+from veriloop.core.errors import Unjudgeable, UsageError
+from veriloop.models.scripted import Scripted
 from veriloop.verifiers import make
 from veriloop.verifiers.conformance import Everyone, check, reply
-from veriloop.verifiers.game24 import numbers_of, solution
+from veriloop.verifiers.game24 import numbers_of, solution, solves
 from veriloop.verifiers.graph_coloring import coloring_of, graph_of
 
 GAME = "Use each number once to make 24.\nInput: 4 9 10 13"
@@ -65,6 +66,9 @@ def test_an_expression_that_makes_24_passes(text: str) -> None:
         ("I do not know", "There is no expression"),
         ("__import__('os').system('true')", "There is no expression"),
         ("9" * 150 + " * 4", "uses"),
+        ("Answer: (10 - 4) + (13 - 9) = 10", "(10 - 4) + (13 - 9) is 10, not 24."),
+        ("Answer: 4 - 10 - 13 - 9 = -28", "4 - 10 - 13 - 9 is -28, not 24."),
+        ("Answer: (10 - 4) * (13 - 9) = 25", "(10 - 4) * (13 - 9) is 24, and not what the line says"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, said: str) -> None:
@@ -92,10 +96,49 @@ def test_the_puzzle_is_read_from_the_question(question: str, numbers: tuple[int,
     assert numbers_of(question) == numbers
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Input: 2 5 8 11. Make 25.",
+        "Make 25: 2 5 8 11",
+        "Use 2, 5, 8 and 11 to get 25",
+        "How can 2 5 8 11 = 25?",
+        "Numbers: 2 5 8 11\nTarget: 25",
+        "so that the result is exactly **25**: 2 5 8 11",
+    ],
+)
+def test_a_question_for_another_number_than_24_is_unscored(question: str) -> None:
+    found = verdict("game24", question, "(11 - 5) * (8 / 2) = 24")
+    assert (found.outcome, found.score) == ("unscored", None)
+    assert found.text == "The question asks for 25, and this is the game of 24."
+    assert not solves(question, "(11 - 5) * (8 / 2)")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Make 24 (not 25) of 2 5 8 11",
+        "Make 25 of 1 2 3 4, or get 24: 2 5 8 11",
+        "Input: 1 1 4 6\nSteps:\n1 + 1 = 2 (left: 2 4 6)\nInput: 2 5 8 11",
+        "Make at most 3 lines, and get 1 answer: 2 5 8 11",
+    ],
+)
+def test_other_numbers_in_a_question_are_no_target(question: str) -> None:
+    assert verdict("game24", question, "(11 - 5) * (8 / 2) = 24").outcome == "passed"
+
+
 @pytest.mark.parametrize("name", ["game24", "graph-coloring"])
 def test_a_question_of_another_kind_leaves_unscored(name: str) -> None:
     found = verdict(name, "What is 2 + 2?", "4")
     assert (found.outcome, found.score) == ("unscored", None)
+
+
+@pytest.mark.parametrize("name", ["game24", "graph-coloring", "python-tests", "natural-plan"])
+def test_such_a_question_is_refused_before_any_call(name: str) -> None:
+    model = Scripted(["4"])
+    with pytest.raises(Unjudgeable, match=f"(?i)verifier {name}: the question "):
+        asyncio.run(asolve("What is 2 + 2?", model=model, verify=name, journal=False))
+    assert model.requests == []
 
 
 @needs_data

@@ -163,3 +163,38 @@ def test_cancelling_kills_it(tmp_path: Path):
 def test_a_shell_verifier_needs_a_command():
     with pytest.raises(UsageError, match="has no command"):
         make("shell: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("./no-such-check.sh", "is no program that can be found"),
+        ("no-such-command-here -x | cat", "is no program that can be found"),
+        ("/dev/null", "is no program"),
+        ("./check.sh; true", r"may not be executed \(chmod \+x\)"),
+    ],
+)
+def test_a_program_that_there_is_not_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, why: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "check.sh").write_text("true")
+    with pytest.raises(UsageError, match=why):
+        make(f"shell:{command}")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "cd /nowhere && ./x",
+        "[ 1 = 1 ]",
+        "if true; then ./x; fi",
+        "X=1 ./x",
+        "f () { ./x; }; f",
+        "(./x)",
+        '"./x y"',
+        "~/x",
+    ],
+)
+def test_what_the_shell_itself_understands_is_left_to_it(command: str):
+    assert make(f"shell:{command}").name == f"shell:{command}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from veriloop import Candidate, Proposal, Search, Strategy, Task, Verdict, asolve
-from veriloop.core.search import Finding, Outcome, Segment
+from veriloop.core.search import Finding, Segment
 from veriloop.models.scripted import Scripted
 from veriloop.verifiers import make
 from veriloop.verifiers.chain import Chain
@@ -60,9 +60,12 @@ def test_a_model_scores_the_steps_and_they_never_pass(score: int, share: float):
     assert said.text == "Look again.\nAnd here."
 
 
-@pytest.mark.parametrize(("score", "outcome"), [(100, "passed"), (95, "passed"), (94, "failed")])
-def test_without_another_verifier_the_model_also_judges_whole_texts(score: int, outcome: Outcome):
-    assert verdict(Steps(), thinks(score), complete=True).outcome == outcome
+@pytest.mark.parametrize(("score", "share"), [(100, 1.0), (95, 0.975), (-100, 0.0)])
+def test_without_another_verifier_a_models_opinion_of_whole_texts_ranks_them_and_decides_nothing(
+    score: int, share: float
+):
+    said = verdict(Steps(), thinks(score), complete=True)
+    assert (said.outcome, said.score) == ("unscored", share)
 
 
 def test_a_model_that_gives_no_usable_opinion_leaves_it_unscored():

@@ -16,7 +16,7 @@ from .protocol import Sandbox
 KNOWN = ("auto", "bubblewrap", "docker")
 UNSAFE: ContextVar[bool] = ContextVar("unsafe_local", default=False)
 """Whether the user has said for all that runs here that code may run without a sandbox."""
-HINT = "install it (apt install bubblewrap)" if sys.platform == "linux" else "start Docker"
+SETUP = {"bubblewrap": "install bubblewrap (apt install bubblewrap)", "docker": "set up Docker"}
 
 
 class _Checked(Sandbox, Protocol):
@@ -43,10 +43,12 @@ def sandbox(unsafe_local: bool = False, name: str = "", image: str = "") -> Sand
     for each in KNOWN[1:] if name == "auto" else (name,):
         if not (trouble := _trouble(tried[each])):
             return tried[each]
-        troubles.append(trouble.rstrip(".?"))
+        troubles.append(trouble.rstrip("."))
+    usual = "bubblewrap" if sys.platform == "linux" else "docker"
+    said = f"no sandbox for code that a model writes: {'; '.join(troubles)}"
     raise UsageError(
-        f"no sandbox for code that a model writes: {'; '.join(troubles)}. {HINT[:1].upper()}{HINT[1:]}, "
-        "see veriloop sandbox doctor, or let it run with all your rights (--unsafe-local)"
+        f"{said}{'' if said.endswith('?') else '.'} To mend it, {SETUP[usual if name == 'auto' else name]}, "
+        "or let it run with all your rights (--unsafe-local)"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from ...agents.formats import python_in
-from ...core.errors import ToolError, UsageError, plain
+from ...core.errors import ToolError, Unjudgeable, UsageError, plain
 from ...core.protocols import Context
 from ...core.search import Candidate, Finding, Verdict
 from ...core.task import Task
 from ...tools.sandbox import Sandbox, sandbox
+from .counting import is_test
 from .relay import Outcome, Trial, trial
 from .shown import Shown, shown_in
 
+NO_TESTS = (
+    "The question shows no tests: write some in it (a line 'assert f(1) == 2'), or name a file (python-tests:FILE)."
+)
 NEARLY = 0.99
 MOST_CODE = 200_000
 """Characters of code that are run."""
@@ -47,16 +52,19 @@ class PythonTests:
     name: str = "python-tests"
 
     async def ready(self, task: Task) -> None:
-        """Raises ``UsageError`` when there is no sandbox, or the tests are no Python."""
+        """Raises ``UsageError`` when there is no sandbox, or the tests are no Python or hold no check that is run;
+        ``Unjudgeable`` when it has none of its own and the question shows none."""
         if self.tests:
-            _compiled(self.tests)
+            _refuse(self.tests)
+        elif not shown_in(task.question).tests:
+            raise Unjudgeable(f"verifier {self.name}: {NO_TESTS}")
         self._box()
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Run the tests once. Raises ``UsageError`` when there is no sandbox."""
         shown = Shown(self.tests, self.setup, self.entry) if self.tests else shown_in(task.question)
         if not shown.tests:
-            return self._unscored("The question shows no tests: write some in it, or name a file (python-tests:FILE).")
+            return self._unscored(NO_TESTS)
         code = candidate.artifact if isinstance(candidate.artifact, str) else ""
         code = code if task.language is not None else python_in(code)
         if not code.strip() or len(code) > MOST_CODE or "\0" in code:
@@ -104,22 +112,43 @@ def passes(report: Mapping[str, Any]) -> bool:
 
 
 def from_file(path: str) -> PythonTests:
-    """The verifier of a file of tests (``python-tests:FILE``). Raises ``UsageError`` when it cannot be read."""
+    """The verifier of a file of tests (``python-tests:FILE``). Raises ``UsageError`` when it cannot be read, is no
+    Python or holds no check that is run."""
     try:
         tests = Path(path).expanduser().read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the tests {path}: {plain(error)}") from error
-    _compiled(tests, path)
+    _refuse(tests, path)
     return PythonTests(tests, name=f"python-tests:{path}")
 
 
-def _compiled(tests: str, what: str = "the tests") -> None:
+def _refuse(tests: str, what: str = "the tests") -> None:
+    """Raise ``UsageError`` for tests that no code could pass."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(tests, "tests.py", "exec")
+            compile(tests, what, "exec")
+            tree = ast.parse(tests)
     except (SyntaxError, ValueError) as error:
-        raise UsageError(f"{what}: no Python ({error})") from error
+        where = f", line {error.lineno}," if isinstance(error, SyntaxError) and error.lineno else ""
+        raise UsageError(f"{what}{where} is no Python: {getattr(error, 'msg', error)}") from error
+    if not _checks(tree):
+        raise UsageError(
+            f"{what}: there is no check in it that is run; write lines of assert, check(candidate) or functions test_… "
+            "with assert in them (methods of unittest are not run)"
+        )
+
+
+def _checks(tree: ast.Module) -> bool:
+    """Whether an assertion may be reached: not in a function or class that is no test and that nothing names."""
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    dead = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not (node.name in named or (isinstance(node, ast.FunctionDef) and is_test(node.name)))
+    ]
+    return any(isinstance(each, ast.Assert) for node in tree.body if node not in dead for each in ast.walk(node))
 
 
 def _clean(code: str) -> str:

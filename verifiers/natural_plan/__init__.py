@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ...core.errors import Unjudgeable
 from ...core.protocols import Context
 from ...core.search import Candidate, Finding, Verdict
 from ...core.task import Task
 from . import calendar, meeting, trip
 from .checks import Asked, share
 
+NO_TASK = "The question is no task of NATURAL PLAN: no meeting to schedule, no friends to meet, no trip to plan."
 NEARLY = 0.99
 """The most that an answer gets which breaks something."""
 UNREAD = 3
@@ -30,14 +32,16 @@ class NaturalPlan:
 
     name: str = "natural-plan"
 
+    async def ready(self, task: Task) -> None:
+        """Raises ``Unjudgeable`` when the question is of another kind."""
+        if compiled(task.question) is None:
+            raise Unjudgeable(f"verifier {self.name}: {NO_TASK}")
+
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """Each constraint that the question states, looked for in the answer."""
         asked = compiled(task.question)
         if asked is None:
-            said = (
-                "The question is no task of NATURAL PLAN: no meeting to schedule, no friends to meet, no trip to plan."
-            )
-            return Verdict("unscored", None, (Finding(self.name, None, said),), self.name)
+            return Verdict("unscored", None, (Finding(self.name, None, NO_TASK),), self.name)
         checks = asked.checks(str(candidate.artifact or ""))
         findings = tuple(check.finding for check in sorted(checks, key=lambda check: (check.soft, check.kept >= 1)))
         if any(check.kept < 1 and not check.soft for check in checks):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from loopback import ChatServer
 
+from veriloop.apps.bench.shown import command_of, facts
 from veriloop.tools.sandbox.choose import UNSAFE
 
 TOOL = "veriloop.tools.scripted:ScriptedTool"  # of the name python
@@ -59,6 +60,26 @@ def test_without_the_tool_that_it_is_made_for_a_strategy_says_so(
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         said = veriloop(*asked(tmp_path))
     assert "start is made for the tool python, which is not given" in said.words
+
+
+def test_the_command_on_the_page_asks_for_the_same_run(veriloop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    more = ["--tools", TOOL, "--mcp", SERVER, "--strategies", "single", "--model", "judge=openai:other"]
+    with ChatServer(lambda body, index: ["0"]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        assert veriloop(*asked(tmp_path, *more, "--verify", "judge", "--limit", "1")).status == 0
+        plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+        words = shlex.split(command_of(plan))[1:]
+        again = veriloop(*(str(tmp_path / "out") if word == "OUT" else word for word in words))
+    assert again.status == 0, again.err
+    assert dict(facts(plan, 1, [0]))["tools"] == f"{TOOL}, mcp:{SERVER}"
+
+
+def test_a_folder_of_other_things_is_left_alone(veriloop, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    said = veriloop(*asked(tmp_path))
+    assert said.err == f"veriloop: {tmp_path / 'out'} holds other things (notes.txt): give a new folder as --out\n"
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
 def test_a_tool_that_there_is_not_is_refused_before_anything_is_asked(

@@ -1,8 +1,10 @@
-"""Flips of answers over rounds are counted once a problem."""
+"""Flips of answers are counted round by round, against the round before."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ def counted(*answers: list[bool]) -> list[tuple[int, int, int]]:
     return [(each.right, each.gained, each.lost) for each in flips(answers)]
 
 
-def test_a_problem_counts_once_however_often_its_answer_changed():
-    assert counted([F, T, F, T], [T, F, T, F], [T, T, T, T]) == [(2, 0, 0), (2, 1, 1), (2, 0, 0), (2, 1, 1)]
+def test_a_round_is_held_against_the_one_before():
+    assert counted([F, T, F, T], [T, F, T, F], [T, T, T, T]) == [(2, 0, 0), (2, 1, 1), (2, 1, 1), (2, 1, 1)]
+    assert counted([F, T, T], [F, F, F]) == [(0, 0, 0), (1, 1, 0), (1, 0, 0)]
 
 
 def test_who_ended_earlier_keeps_its_answer_and_who_has_none_is_wrong():
@@ -32,8 +35,8 @@ def test_who_ended_earlier_keeps_its_answer_and_who_has_none_is_wrong():
 @given(st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1))
 def test_gains_and_losses_add_up_to_what_changed(answers: list[list[bool]]):
     found = flips(answers)
-    for each in found:
-        assert each.right == found[0].right + each.gained - each.lost
+    for before, each in zip([found[0], *found], found, strict=False):
+        assert each.right == before.right + each.gained - each.lost
         assert each.gained + each.lost <= each.problems == len(answers)
 
 
@@ -87,7 +90,15 @@ def test_a_benchmark_of_start_is_told_round_by_round(tmp_path: Path, monkeypatch
     asyncio.run(Course(order).run())
     (label,) = {line.partition(" · ")[0] for line in table(Path("out"))}
     assert table(Path("out")) == [
-        f"{label} · exact · R = 0: 2/4 right, 0→1 0, 1→0 0",
-        f"{label} · exact · R = 1: 2/4 right, 0→1 1, 1→0 1",
-        f"{label} · exact · R = 2: 2/4 right, 0→1 1, 1→0 1",
+        f"{label} · exact · R = 0: 2/4 right",
+        f"{label} · exact · R = 1: 2/4 right; since R = 0: 0→1 1, 1→0 1",
+        f"{label} · exact · R = 2: 2/4 right; since R = 1: 0→1 0, 1→0 0",
     ]
+
+
+@pytest.mark.parametrize(("given", "says"), [([], "give the folder"), (["nowhere"], "nowhere")])
+def test_the_script_says_in_a_line_what_is_wrong(tmp_path: Path, given: list[str], says: str):
+    script = Path(__file__).parents[3] / "scripts" / "bench" / "flips.py"
+    done = subprocess.run([sys.executable, script, *given], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert says in done.stderr

@@ -44,6 +44,7 @@ def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     def call(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["natural_plan.py", *map(str, arguments)])
+        monkeypatch.syspath_prepend(ROOT / "scripts" / "bench")
         try:
             runpy.run_path(str(ROOT / "scripts" / "bench" / "natural_plan.py"), run_name="__main__")
         except SystemExit as ended:
@@ -80,6 +81,8 @@ def test_one_command_tells_how_far_verifiers_can_be_trusted_and_pays_nothing_twi
 
 def test_what_cannot_be_is_told_in_a_line(tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     data = folder(tmp_path / "data", GOLDS)
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
     with ChatServer(lambda body, index: 400) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         status, _, err = script(data, "--model", "openai:test", "--out", tmp_path / "out")
@@ -91,10 +94,16 @@ def test_what_cannot_be_is_told_in_a_line(tmp_path: Path, script: Script, monkey
         ((folder(tmp_path / "asked"),), "no recorded answers"),
         ((data, "--model", "openai:test", "--verify", "natural-plan"), "asks no model"),
         ((data, "--model", "nope"), "unknown model 'nope'"),
+        ((data, "--limit", "3"), "add --model, or leave them out"),
+        ((data, "--verify", "plangen"), "add --model, or leave them out"),
+        ((data, "--model", "openai:test", "--limit", "-3"), "argument --limit: -3: give 1 or more"),
+        ((data, "--model", "openai:test", "--limit", "0"), "argument --limit: 0: give 1 or more"),
+        ((data, "--model", "openai:test", "--out", tmp_path / "file"), "give another --out"),
     ]:
         status, out, err = script(*wrong)
         assert (status, out, len(err.strip().splitlines())) == (2, "", 1)
         assert said in err
+        assert err.startswith("natural_plan: ")
 
 
 def test_a_table_tells_what_was_found(tmp_path: Path) -> None:

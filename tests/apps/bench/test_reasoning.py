@@ -166,6 +166,16 @@ def test_shown_tests_choose_and_hidden_tests_decide(tmp_path: Path, name: str) -
     assert none == {"single": 0.0, "best_of_n": 0.0}
 
 
+def test_a_task_that_shows_no_tests_is_answered_like_the_others(tmp_path: Path) -> None:
+    data = folder(tmp_path / "data", "humaneval", 2)
+    file = data / FILES["humaneval"]
+    first, second = map(json.loads, file.read_text().splitlines())
+    bare = {**second, "prompt": 'def double(x):\n    """ Twice. """\n'}
+    file.write_text("\n".join(map(json.dumps, (bare, first))) + "\n")
+    found = run("humaneval", data, tmp_path / "out", choices(RIGHT))
+    assert found == {"single": 1.0, "best_of_n": 1.0}
+
+
 def test_a_sound_verifier_finds_the_colouring_that_a_pleased_judge_does_not(tmp_path: Path) -> None:
     data = folder(tmp_path / "data", "graph_coloring", 8)
     texts = ["0: 1\n1: 2\n2: 1", "0: 1\n1: 1\n2: 1", "0: 1\n1: 2\n2: 2", "0: 1\n1: 2\n2: 3"]

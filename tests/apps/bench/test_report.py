@@ -229,6 +229,20 @@ def test_a_run_of_single_samples_has_no_empty_chart(tmp_path: Path):
     assert "accuracy over total tokens" not in page
 
 
+def test_searches_over_steps_are_compared_at_equal_tokens_alone(tmp_path: Path):
+    out = Made([ARMS[1], Arm("beam · sql+judge", "beam", stops=True)], tasks=6).write(tmp_path / "out")
+    assert "at equal proposals" in words(report.write(out).read_text())
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    for row in rows:
+        for candidate in row["candidates"][:-1] if row["strategy"] == "beam" else []:
+            candidate["partial"] = True
+    (out / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    page = words(report.write(out).read_text())
+    assert "at equal proposals" not in page
+    assert "Searches over steps are compared at equal tokens only" in page
+    assert "Searches over steps are drawn over tokens only" in page
+
+
 def test_an_arm_keeps_its_strategys_colour(tmp_path: Path):
     arms = measured(
         Made([*ABLATED, *ARMS, Arm("iad:rounds=2 · sql", "iad", "sql")], tasks=2).write(tmp_path / "o")
@@ -284,6 +298,8 @@ def test_a_browser_shows_it(out: Path, tmp_path: Path):
         more = "{id: 'c', parents: ['a'], answer: 'x z'}"
         grown = f"VeriloopViewer.grown([{steps}, {more}]).map(([depth, c]) => [depth, c.id])"
         assert page.run(grown) == [[0, "a"], [1, "c"], [0, "b"]]
+        assert page.run("VeriloopViewer.alike(['do\\nthis\\n1 2', 'do\\nthis\\n3 4'])") == 2
+        assert page.run("VeriloopViewer.alike(['do\\nthis'])") == 0
         page.open(path, 1280)
         page.wait("document.querySelector('.v-column')")
         four = page.run("[...document.querySelectorAll('.v-column')].map((c) => c.getBoundingClientRect().right)")

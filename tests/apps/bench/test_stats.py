@@ -97,6 +97,37 @@ def test_at_equal_proposals_the_arm_that_may_propose_more_is_cut(tmp_path: Path)
     assert {kind: each["value"] for kind, each in found["metrics"]["spider"].items()} == {"proposals": -1, "tokens": 0}
 
 
+def stepwise(task: str, right: str, tokens: list[int]) -> Any:
+    """A cell of a search over steps: all but its last candidate are partial, and it ends right or wrong."""
+    made = cell("beam · sql", task, "0" * (len(tokens) - 1) + right, tokens)
+    for candidate in made["candidates"][:-1]:
+        finding = {"criterion": "step", "score": 0.9, "message": ""}
+        candidate |= {"partial": True, "outcome": "failed", "score": 0.9, "findings": [finding]}
+    return made
+
+
+def test_a_step_is_no_proposal_to_compare_at_and_no_answer_to_judge_a_verifier_by(tmp_path: Path):
+    cells = [*TINY[:2], stepwise("a", "1", [1, 2, 3, 4, 5]), stepwise("b", "1", [1, 2, 3, 4, 50])]
+    arms = [{"label": BEST, "proposals": 3}, {"label": "beam · sql", "proposals": 60}]
+    run = written(tmp_path / "out", cells, arms=arms)
+    (found,) = stats.comparisons(run)
+    assert found["metrics"]["spider"]["proposals"] is None
+    assert found["metrics"]["spider"]["tokens"]["value"] == 0.0  # right on a, cut on b
+    (entry,) = stats.calibration(run)  # no row for the criterion step: only partial texts have it
+    assert entry["candidates"] == 6 + 2
+    assert entry["outcomes"] == {"passed": 8, "failed": 0, "unscored": 0, "infra_error": 0}
+
+
+def test_an_arm_stops_early_only_where_what_it_gets_right_takes_fewer_tokens(tmp_path: Path):
+    def early(*cells: Any) -> bool:
+        return measured(written(tmp_path / "out", list(cells))).arms[0].early
+
+    assert early(cell(IAD, "a", "1", [10]), cell(IAD, "b", "00", [10, 20]))
+    assert early(cell(IAD, "a", "1", [10]))
+    assert not early(cell(IAD, "a", "0", [10]), cell(IAD, "b", "00", [10, 20]))
+    assert not early(cell(IAD, "a", "0", [10]), cell(IAD, "b", "01", [10, 20]))
+
+
 def test_who_ended_first_changes_no_interval(tmp_path: Path):
     one, other = (Made(tasks=40).write(tmp_path / name) for name in "ab")
     lines = (other / "results.jsonl").read_text().splitlines(keepends=True)

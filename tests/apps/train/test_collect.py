@@ -76,6 +76,24 @@ def test_the_steps_to_a_file_to_learn_from(veriloop, data: Path, tmp_path: Path)
     assert lines[0]["messages"][-1]["content"] == "```python\n1 + 3\n```\n```output\n4\n```\nSo it is 4.\n#### 4"
 
 
+def test_what_is_older_than_the_step_before_it_is_not_gone_on_with(veriloop, data: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    veriloop(*command(data, out))
+    assert veriloop("train", "filter", str(out)).err == ""
+    rows = out / "results.jsonl"
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:5]))
+    said = veriloop("train", "filter", str(out))
+    assert (said.status, said.err.count("\n")) == (0, 1)
+    assert said.err.startswith("veriloop: 5 of 12 problems are collected, each seed counted: ")
+    assert veriloop("train", "export", str(out)).status == 0
+    assert veriloop(*command(data, out)).status == 0
+    stale = veriloop("train", "export", str(out))
+    newer = f"{out / 'trajectories.jsonl'} is newer than {out / 'filtered.jsonl'}"
+    assert (stale.status, stale.err) == (2, f"veriloop: {newer}: run veriloop train filter again\n")
+    assert veriloop("train", "filter", str(out)).err == ""
+    assert veriloop("train", "export", str(out)).status == 0
+
+
 def test_rounds_follow_one_another_and_each_is_compared_with_the_one_before(veriloop, data: Path, tmp_path: Path):
     veriloop(*command(data, tmp_path / "out", "--rounds", "2", "--hint", "wait", "--limit", "2", "--seeds", "2"))
     found = collected(tmp_path / "out")
@@ -149,6 +167,7 @@ def test_killed_it_goes_on_and_asks_nothing_settled_again(
 def test_what_cannot_be_kept_has_not_ended(veriloop, data: Path, tmp_path: Path):
     out = tmp_path / "out"
     (out / "trajectories.jsonl").mkdir(parents=True)
+    (out / "plan.json").write_text("{}")  # the folder is one that a collection was begun in
     said = veriloop(*command(data, out))
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert f"cannot write {out / 'trajectories.jsonl'}" in said.err

@@ -23,7 +23,7 @@ from tiny_model import make_tokenizer, save, sizes
 
 from veriloop.apps.train.export import chat, pieces
 from veriloop.apps.train.records import write
-from veriloop.apps.train.sft import exported, split
+from veriloop.apps.train.sft import Order, Quiet, exported, sft, split
 from veriloop.core.errors import UsageError
 from veriloop.core.messages import Message, Request
 from veriloop.core.search import Segment
@@ -125,6 +125,7 @@ def test_an_embedded_model_comes_back_as_one(veriloop, out: Path, small: Path, t
     for name in ("config.json", "tokenizer.json"):
         assert (to / name).read_bytes() == (small / name).read_bytes()
     assert "held out: " in said.words
+    assert "step 4 of 40: loss" in said.words
     again = veriloop(*command(out, to, f"embedded:{small}", "--json"))
     assert again.json == json.loads((to / "training.json").read_text()), "what is done is not done again"
     other = veriloop(*command(out, to, f"embedded:{small}", "--seed", "1"))
@@ -156,6 +157,50 @@ def test_killed_it_goes_on_from_a_whole_checkpoint_to_the_same_weights(
     one, other = (load_file(folder / "model.safetensors") for folder in (whole, to))
     assert all(np.allclose(one[name], other[name], atol=1e-3) for name in one)
     assert said.json["steps"] == json.loads((whole / "training.json").read_text())["steps"]
+
+
+class Interrupting(Quiet):
+    """Sends a signal while step 4 of a training is told."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.told = 0
+
+    def step(self, done: int, total: int) -> None:
+        if done == 4:
+            signal.raise_signal(self.number)
+
+    def stopping(self) -> None:
+        self.told += 1
+
+
+def test_interrupted_it_ends_with_a_checkpoint_and_goes_on_to_the_same_weights(out: Path, small: Path, tmp_path: Path):
+    asked = {"out": out, "model": f"embedded:{small}", "epochs": 10.0, "rate": 0.01, "batch": 2, "at_once": 2}
+    whole, to = (Order(to=tmp_path / name, **asked) for name in ("whole", "new"))
+    sft(whole)
+    watch, handler = Interrupting(signal.SIGINT), signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        sft(to, watch)
+    assert (watch.told, signal.getsignal(signal.SIGINT)) == (1, handler)
+    assert sorted(each.parent.name for each in to.to.glob(".steps/*/whole")) == ["checkpoint-3", "checkpoint-4"]
+    assert sft(to)["steps"] == 30
+    one, other = (load_file(each.to / "model.safetensors") for each in (whole, to))
+    assert all(np.allclose(one[name], other[name], atol=1e-3) for name in one)
+
+
+def test_texts_that_are_older_than_what_they_are_made_of_are_refused_unless_begun(
+    veriloop, out: Path, small: Path, tmp_path: Path
+):
+    asked = command(out, tmp_path / "new", f"embedded:{small}", "--epochs", "1")
+    (out / "filtered.jsonl").touch()
+    os.utime(out / "sft.jsonl", (0, 0))
+    said = veriloop(*asked)
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert said.err.endswith("sft.jsonl: run veriloop train export again\n")
+    os.utime(out / "sft.jsonl")
+    assert veriloop(*asked).status == 0
+    os.utime(out / "sft.jsonl", (0, 0))
+    assert veriloop(*asked).status == 0
 
 
 def test_held_out_are_problems_and_never_all_of_them(out: Path):
@@ -197,6 +242,7 @@ def test_without_the_packages_it_says_how_to_get_them(
     veriloop, out: Path, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("veriloop.apps.train.sft.NEEDED", ("torch", "no_such_package"))
+    assert "cannot be trained here" in veriloop(*command(out, tmp_path / "new", "openai:gpt")).err
     said = veriloop(*command(out, tmp_path / "new", f"embedded:{small}"))
     wanted = "veriloop: training needs no_such_package: pip install 'veriloop[train]'\n"
     assert (said.status, said.err) == (2, wanted)
