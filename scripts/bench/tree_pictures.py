@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--numbers", default="2 5 8 11")
     parser.add_argument("--model", default="embedded:game24")
-    parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=POLICIES, default=list(POLICIES))
     arguments = parser.parse_args()
     command(lambda: work(arguments), str)
