@@ -42,7 +42,8 @@ def test_what_a_folder_lacks_is_named(tmp_path: Path, lost: str):
 
 
 def test_a_name_that_is_neither_says_what_there_is():
-    with pytest.raises(UsageError, match=r"unknown embedded model 'sqll'; known: .*sql.*or give the path of a folder"):
+    said = r"unknown embedded model 'sqll' \(did you mean 'sql'\?\); known: .*sql.*or give the path of a folder"
+    with pytest.raises(UsageError, match=said):
         Embedded("sqll")
 
 

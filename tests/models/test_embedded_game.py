@@ -96,7 +96,7 @@ def test_a_question_without_a_puzzle_that_it_knows_is_refused(model: Embedded, q
 
 def test_what_it_cannot_read_ends_a_run_at_once_and_is_no_trouble_that_may_pass() -> None:
     with pytest.raises(CapabilityError, match="names no four numbers"):
-        vl.solve("Which state?", strategy="tree_of_thought", model="embedded:game24", verify="game24")
+        vl.solve("Which state?", strategy="tree_of_thought", model="embedded:game24")
 
 
 def test_a_kind_that_nobody_knows_is_refused(tmp_path: Path) -> None:

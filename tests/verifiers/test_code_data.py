@@ -70,6 +70,7 @@ def plainly(programs: Sequence[str]) -> list[bool]:
 
 
 @needs_data
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_reference_solution_passes() -> None:
     both = tasks()
@@ -80,6 +81,7 @@ def test_every_reference_solution_passes() -> None:
 
 
 @needs_data
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_solutions_with_another_answer_fail() -> None:
     both = tasks()
@@ -113,6 +115,7 @@ def test_small_mutants_get_the_verdict_that_the_tests_give_in_one_process() -> N
 
 
 @needs_data
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_tests_that_questions_show_hold_for_the_reference_solutions() -> None:
     shown = [(item, row) for item, row in tasks() if shown_in(item.task.question).tests]

@@ -147,6 +147,7 @@ def choices(*texts: str) -> Callable[..., list[str]]:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["humaneval", "mbpp"])
 def test_shown_tests_choose_and_hidden_tests_decide(tmp_path: Path, name: str) -> None:
     wrong = "```python\ndef double(x):\n    return x\n```"
