@@ -170,7 +170,7 @@ def _expression_in(line: str, any_result: bool = False) -> str | None:
     """The expression that a line is, without what stands around it (``= 24``, or any result); none when it is none."""
     if len(line) > LONGEST or _STEP.fullmatch(line := _plain(line)):
         return None
-    if (result := _RESULT.search(line)) and (any_result or result[1] == str(TARGET)):
+    if (result := _RESULT.search(line)) and (any_result or re.fullmatch(rf"{TARGET}(?:\.0+)?", result[1])):
         line = line[: result.start()]
     found = _EXPRESSION.search(line)
     return found[1].strip() if found and re.search(r"\d.*[+\-*/]", found[1]) else None

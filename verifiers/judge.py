@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..agents.roles import Judgement, messages
-from ..core.errors import OutputError
+from ..core.errors import OutputError, Unjudgeable
 from ..core.protocols import Context, Verifier
 from ..core.search import UNSCORED, Candidate, Finding, Verdict
 from ..core.task import Task
@@ -39,9 +40,11 @@ class Judge:
         return ("judge", *getattr(self.hears, "roles", ()))
 
     async def ready(self, task: Task) -> None:
-        """Ask the one it hears, if that can say whether it can judge this task."""
+        """Ask the one it hears, if that can say whether it can judge this task; one without anything to say of a
+        question is not heard."""
         if ready := getattr(self.hears, "ready", None):
-            await ready(task)
+            with suppress(Unjudgeable):
+                await ready(task)
 
     async def verify(self, task: Task, candidate: Candidate, context: Context) -> Verdict:
         """One call, and one repair turn at most."""

@@ -156,10 +156,13 @@ def claimed(folder: Path) -> Generator[None]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise ``UsageError`` for a folder that holds other things than a benchmark run."""
-    if not folder.is_dir() or any((folder / name).exists() for name in ("plan.json", *STARTED)):
-        return
-    if others := sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")):
+    """Raise ``UsageError`` for a folder that holds other things than a benchmark run, or cannot be looked into."""
+    try:
+        begun = not folder.is_dir() or any((folder / name).exists() for name in ("plan.json", *STARTED))
+        others = [] if begun else sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+    except OSError as error:
+        raise UsageError(f"cannot write results to {folder}: {plain(error)}; give another --out") from error
+    if others:
         raise UsageError(f"{folder} holds other things ({others[0]}): give a new folder as --out")
 
 

@@ -237,6 +237,7 @@ class _Lane:
                 self.block.place(index, prefill)
                 self.rows[index] = row
                 self._take(index, row, prefill.logits)
+                break  # one that ended with this token leaves its place free, so that other lanes get their turn
 
     def _advance(self, logits: Floats) -> None:
         for index, row in enumerate(self.rows):

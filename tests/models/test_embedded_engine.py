@@ -214,12 +214,34 @@ def test_concurrent_calls_share_batches_and_prefills(engine: Engine) -> None:
     assert engine.prefills - prefills <= 1
 
 
+async def begun(engine: Engine, jobs: list[Job]) -> asyncio.Task[list[Text]]:
+    """A call that is under way."""
+    before = engine.prefills + engine.steps
+    task = asyncio.create_task(engine.generate(jobs))
+    for _ in range(10_000):
+        await asyncio.sleep(0.001)
+        if engine.prefills + engine.steps > before:
+            break
+    return task
+
+
 def test_a_call_joins_those_under_way(engine: Engine) -> None:
     async def main() -> bool:
-        long = [Job("rivers in texas", temperature=3.0, seed=seed, max_tokens=360) for seed in range(4)]
-        under_way = asyncio.create_task(engine.generate(long))
-        await asyncio.sleep(0.03)
+        long = [Job("rivers in texas", temperature=3.0, seed=seed, max_tokens=360) for seed in range(64)]
+        under_way = await begun(engine, long)
         await engine.generate([Job("what is the capital of ohio", max_tokens=2)])
+        early = not under_way.done()
+        await under_way
+        return early
+
+    assert asyncio.run(main())
+
+
+def test_a_call_of_many_short_texts_keeps_nobody_waiting(engine: Engine) -> None:
+    async def main() -> bool:
+        many = [Job(f"{one} {other}", max_tokens=1) for one in PROMPTS[:20] for other in PROMPTS[:20]]
+        under_way = await begun(engine, many)
+        await engine.generate([Job("rivers in texas", prefix="SELECT a FROM b" + " WHERE c = 1" * 30, max_tokens=2)])
         early = not under_way.done()
         await under_way
         return early

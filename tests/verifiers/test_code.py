@@ -262,6 +262,7 @@ def test_tests_and_cases_are_read_from_files(tmp_path: Path) -> None:
         ("```python\ndef add(a, b):\n```\nadd(1, 2) => 3", "assert add(1, 2) == 3"),
         ("Write a function add(a,b) . assert add(1,2)==3", "assert add(1,2)==3"),
         ("Tests: `assert add(1,2)==3`, `assert not add(0, 0)`.", "assert add(1,2)==3\nassert not add(0, 0)"),
+        ("`assert not odd(2)` and `assert odd(1)`, never `assert odd(0)`", "assert not odd(2)\nassert odd(1)"),
         (">>> sorted(pair(2))\n[1, 2]", "assert sorted(pair(2)) == [1, 2]"),
     ],
 )
@@ -281,6 +282,13 @@ def test_examples_are_found_where_people_write_them(question: str, tests: str) -
         "We assert that it holds. assert x is good",
         "abs(-1) == 1",
         "add(1, 2) == 3 in most cases",
+        "It would be wrong to assert add(1, 2) == 4.",
+        "Never `assert add(1, 2) == 4`.",
+        "It is wrong that `add(1, 2) == 4`.",
+        "`assert add(1, 2) == 4` is wrong, as is `add(1, 2) == 4`",
+        "Currently add(1, 2) == 4",
+        "Write `greet() -> None`, which prints a greeting.",
+        "add(999, 1) returns 1,000.",
     ],
 )
 def test_what_may_be_no_example_is_none(question: str) -> None:
@@ -323,6 +331,8 @@ def test_a_file_that_no_code_could_pass_is_refused(tmp_path: Path, tests: str, s
         "def same(a, b):\n    assert a == b\n\nsame(f(1), 2)",
         "class Case:\n    def run(self):\n        assert f(1) == 2\n\nCase().run()",
         "for n in range(3):\n    assert f(n) == n + 1",
+        "made = []\n@made.append\ndef case():\n    assert f(1) == 2\n\nmade[0]()",
+        "def case():\n    assert f(1) == 2\n\nglobals()['case']()",
     ],
 )
 def test_checks_are_seen_in_every_form_that_is_run(tmp_path: Path, tests: str) -> None:

@@ -14,7 +14,7 @@ from veriloop.core.messages import Capabilities, Sample
 from veriloop.models.scripted import Scripted
 from veriloop.verifiers import make
 from veriloop.verifiers.conformance import Everyone, reply
-from veriloop.verifiers.judge import Judge
+from veriloop.verifiers.judge import Judge, hearing
 
 TASK = Task("What is 2 + 2?")
 
@@ -138,6 +138,13 @@ def test_a_judge_is_not_asked_about_what_is_hopeless():
 def test_trouble_of_the_one_it_hears_is_no_verdict():
     verdict, model = judge([], judge=Judge(hears=Doubts(Verdict("infra_error", None, verifier="doubts"))))
     assert (verdict.outcome, verdict.verifier, model.requests) == ("infra_error", "judge:doubts", [])
+
+
+def test_a_judge_judges_alone_where_the_one_it_hears_has_nothing_to_go_by():
+    verifier = hearing("python-tests")
+    asyncio.run(verifier.ready(TASK))
+    verdict, _ = judge([said(0.8, "good")], judge=verifier)
+    assert (verdict.outcome, verdict.score) == ("passed", 0.8)
 
 
 def test_a_judge_that_hears_another_has_a_name_of_its_own():

@@ -43,6 +43,7 @@ def rows(file: str) -> list[dict[str, Any]]:
         "Steps: 10 - 4 = 6\n13 - 9 = 4\n**Answer:** (10-4)*(13-9)",
         "So \\boxed{(10 - 4) \\times (13 - 9) = 24}.",
         "The answer is (10-4)*(13-9).",
+        "(10 - 4) * (13 - 9) = 24.0",
         "1 + 1\n(13 - 9) * (10 - 4)",
     ],
 )

@@ -140,13 +140,14 @@ def _refuse(tests: str, what: str = "the tests") -> None:
 
 
 def _checks(tree: ast.Module) -> bool:
-    """Whether an assertion may be reached: not in a function or class that is no test and that nothing names."""
+    """Whether an assertion may be reached: not in a function or class that is no test and that nothing can name."""
     named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     dead = [
         node
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        and not (node.name in named or (isinstance(node, ast.FunctionDef) and is_test(node.name)))
+        and not (node.decorator_list or {node.name, "globals", "vars", "locals"} & named)
+        and not (isinstance(node, ast.FunctionDef) and is_test(node.name))
     ]
     return any(isinstance(each, ast.Assert) for node in tree.body if node not in dead for each in ast.walk(node))
 

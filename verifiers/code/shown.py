@@ -21,7 +21,9 @@ _BLOCK = re.compile(r"^```(?:python|py)?[ \t]*\n(.*?)^```", re.DOTALL | re.MULTI
 _DOCTEST = re.compile(r"^[ \t]*>>>[ \t]*(.+)\n[ \t]*(\S.*)$", re.MULTILINE)
 _HEADS = ("def ", "class ", "import ", "from ", "@")
 _NAME = r"[A-Za-z_]\w*"
-_NOT = re.compile(r"\b(?:not|never|wrong|instead|unlike)\b|n't\b", re.IGNORECASE)
+_NOT = re.compile(r"\b(?:not|never|wrong\w*|incorrect\w*|buggy|currently|instead|unlike)\b|n't\b", re.IGNORECASE)
+_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+"""One number for a reader, several for Python."""
 _SIGN = re.compile(r"\s*(?:==>|=>|==|➞|→|->|\b(?:should return|returns)\b)\s*")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None"}
 
@@ -59,10 +61,19 @@ def _asserts(question: str) -> Iterator[str]:
         if line.strip().startswith("assert ") and isinstance(_statement(line.strip()), ast.Assert):
             yield line.strip()
             continue
-        for part in re.split(r"\bassert\s+", line)[1:]:
-            text = f"assert {_ended(part.partition('`')[0])}"
-            if isinstance(found := _statement(text), ast.Assert) and _whole(found):
+        said, *parts = re.split(r"\bassert\s+", line)
+        for part in parts:
+            piece, _, after = part.partition("`")
+            text = f"assert {_ended(piece)}"
+            if isinstance(found := _statement(text), ast.Assert) and _whole(found) and not _denied(said, after):
                 yield text
+                part = after  # what an assertion itself says denies none
+            said += part
+
+
+def _denied(before: str, after: str = "") -> bool:
+    """Whether the words of a line say that what stands between them does not hold."""
+    return bool(_NOT.search(before) or _NOT.search(re.split("[,.;]", after)[0]))
 
 
 def _whole(found: ast.Assert) -> bool:
@@ -147,7 +158,8 @@ def _arrows(question: str, function: str, known: set[str]) -> Iterator[str]:
         if ">>>" in line or line.lstrip().startswith(("def ", "assert ")):
             continue
         quoted = line.split("`")
-        parts = quoted[1::2] if len(quoted) % 2 else []
+        places = range(1, len(quoted), 2) if len(quoted) % 2 else range(0)
+        parts = [quoted[at] for at in places if not _denied("".join(quoted[:at:2]), quoted[at + 1])]
         yield from (
             list(_in_line(line, call, known))
             or [each for part in parts for each in _in_line(part, call, known)]
@@ -172,6 +184,8 @@ def _example(call: str, right: ast.expr | None, known: set[str]) -> str:
     left = _expression(call.strip())
     if left is None or right is None or not isinstance(left, ast.Call):
         return ""
+    if not left.args and isinstance(right, ast.Constant) and right.value is None:
+        return ""  # the head of a function: f() -> None
     names = {node.id for node in ast.walk(left) if isinstance(node, ast.Name)}
     known = known or _called(left)
     if not names & known or names - known - vars(builtins).keys() or "print" in names - known:
@@ -183,7 +197,7 @@ def _value(text: str) -> ast.expr | None:
     """What a text begins with that is a value, a full stop and a comment left out."""
     text = text.split(" #")[0].strip().removesuffix(".").strip()
     text = text.removesuffix(")") if text.count(")") > text.count("(") else text
-    found = _expression(_WORDS.get(text, text))
+    found = None if _THOUSANDS.fullmatch(text) else _expression(_WORDS.get(text, text))
     try:
         return found if found is not None and ast.literal_eval(found) is not ... else None
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from loopback import ChatServer
 
+from veriloop.apps.bench.plan import refuse_foreign
 from veriloop.apps.bench.shown import command_of, facts
+from veriloop.core.errors import UsageError
 from veriloop.tools.sandbox.choose import UNSAFE
 
 TOOL = "veriloop.tools.scripted:ScriptedTool"  # of the name python
@@ -80,6 +82,11 @@ def test_a_folder_of_other_things_is_left_alone(veriloop, tmp_path: Path):
     said = veriloop(*asked(tmp_path))
     assert said.err == f"veriloop: {tmp_path / 'out'} holds other things (notes.txt): give a new folder as --out\n"
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path):
+    with pytest.raises(UsageError, match="give another --out"):
+        refuse_foreign(tmp_path / ("x" * 300))
 
 
 def test_a_tool_that_there_is_not_is_refused_before_anything_is_asked(
