@@ -7,12 +7,16 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from ..core.errors import UsageError, meant
 from ..core.protocols import Policy
 from ..core.registry import resolve
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 _HERE = f"{__package__}.policies"
 KNOWN = {
@@ -146,14 +150,22 @@ def _name(policy: Policy) -> str:
 def _validated(name: str, made: Any, parameters: Mapping[str, Any]) -> Any:
     if not parameters:
         return made()
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(made).validate_python(dict(parameters))
+        return _adapter(made).validate_python(dict(parameters))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"strategy {name}: {where} = {first['input']!r}: {first['msg']}") from error
+
+
+@lru_cache(maxsize=64)
+def _adapter(made: Any) -> TypeAdapter[Any]:
+    """What checks parameters: making one takes as long as all else that a small run needs."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(made)
 
 
 def proposals(name: str, total: int) -> dict[str, int]:

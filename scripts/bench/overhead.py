@@ -120,7 +120,7 @@ async def measure(url: str, rounds: int) -> list[dict[str, Any]]:
             "bare": together(bare(remote, width), count),
             "ours": together(solving(remote, width, journal=True), count),
         }
-        found = await interleaved(works, max(3, rounds // 3), 1)
+        found = await interleaved(works, max(3, rounds // 3), 4)
         lines.append(line(f"{name}, server at 200 ms, journal on", found["bare"], found["ours"], ratio=1.3))
     await remote.aclose()
     return lines
