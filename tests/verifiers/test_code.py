@@ -289,6 +289,8 @@ def test_examples_are_found_where_people_write_them(question: str, tests: str) -
         "Currently add(1, 2) == 4",
         "Write `greet() -> None`, which prints a greeting.",
         "add(999, 1) returns 1,000.",
+        "Write f.\n```python\ndef check(candidate):\n    assert candidate(1) == 2\n```",
+        "Write f.\n```\nfor n in range(3):\n    assert f(n) == n\n```",
     ],
 )
 def test_what_may_be_no_example_is_none(question: str) -> None:

@@ -25,6 +25,7 @@ _NOT = re.compile(r"\b(?:not|never|wrong\w*|incorrect\w*|buggy|currently|instead
 _THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 """One number for a reader, several for Python."""
 _SIGN = re.compile(r"\s*(?:==>|=>|==|➞|→|->|\b(?:should return|returns)\b)\s*")
+_HOLDERS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While)
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None"}
 
 
@@ -56,8 +57,12 @@ def shown_in(question: str) -> Shown:
 
 
 def _asserts(question: str) -> Iterator[str]:
-    """Assertions: lines that are one each, and those within a line that ask nothing but what they call."""
+    """Assertions: lines that are one each, and those within a line that ask nothing but what they call. One in a
+    function or a loop means nothing outside of it."""
+    inside = set(_inside(question))
     for line in question.splitlines():
+        if line.strip() in inside:
+            continue
         if line.strip().startswith("assert ") and isinstance(_statement(line.strip()), ast.Assert):
             yield line.strip()
             continue
@@ -69,6 +74,18 @@ def _asserts(question: str) -> Iterator[str]:
                 yield text
                 part = after  # what an assertion itself says denies none
             said += part
+
+
+def _inside(question: str) -> Iterator[str]:
+    """The lines of assertions that stand in functions, classes and loops of the code that a question gives."""
+    for block in _BLOCK.findall(question):
+        try:
+            nodes = [node for node in ast.walk(_parsed(block)) if isinstance(node, _HOLDERS)]
+        except (SyntaxError, ValueError, MemoryError, RecursionError):
+            continue
+        lines = block.splitlines()
+        for each in (each for node in nodes for each in ast.walk(node) if isinstance(each, ast.Assert)):
+            yield lines[each.lineno - 1].strip()
 
 
 def _denied(before: str, after: str = "") -> bool:
