@@ -66,6 +66,15 @@ class Point(BaseModel):
     critique: str = Field(description="what is right or wrong, and how to mend it")
 
 
+VERIFIED = 95
+"""What an opinion of a whole answer must be to be good enough, of -100 to 100 (PlanGEN)."""
+
+
+def share(score: float) -> float:
+    """A score of -100 to 100 as a verdict has it, 0 to 1."""
+    return (score + 100) / 200
+
+
 class Verification(BaseModel):
     """The verification agent's opinion of an answer, or of a step (PlanGEN)."""
 
@@ -75,7 +84,7 @@ class Verification(BaseModel):
     @property
     def share(self) -> float:
         """The score as a verdict has it, 0 to 1."""
-        return (self.score + 100) / 200
+        return share(self.score)
 
 
 class Completion(BaseModel):

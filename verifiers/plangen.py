@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..agents.prompts import fenced, render
-from ..agents.roles import Constraint, Constraints, Verification, messages
+from ..agents.roles import VERIFIED, Constraint, Constraints, Verification, messages
 from ..core.errors import OutputError, UsageError
 from ..core.protocols import Context
 from ..core.search import Candidate, Finding, Outcome, Verdict
@@ -15,7 +15,6 @@ from ..core.task import Task
 from ..models.ask import ask
 from ..tools.sandbox import Sandbox
 from .proving import Prover
-from .steps import VERIFIED
 from .threads import in_thread
 
 MOST = 24

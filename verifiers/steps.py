@@ -13,8 +13,6 @@ from ..core.search import UNSCORED, Candidate, Finding, Verdict
 from ..core.task import Task
 from ..models.ask import ask
 
-VERIFIED = 95
-"""What an opinion of a whole text must be to be good enough, of -100 to 100 (PlanGEN)."""
 MOST = 0.99
 """The most that steps without an answer can get."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from veriloop.apps.cli import bench, catalogue, runs, sandbox, solve, train
-from veriloop.core.errors import RunFailed, VeriloopError, plain, told
+from veriloop.apps.cli.work import plainly
+from veriloop.core.errors import told
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,21 +49,12 @@ def about(
 def main() -> None:
     """The entry point."""
     try:
-        sys.exit(app(prog_name="veriloop", standalone_mode=False))
+        with plainly(_fail):
+            sys.exit(app(prog_name="veriloop", standalone_mode=False))
     except Misused as error:
         _misused(error)
     except typer.Abort:
         _fail("nothing was done", 130)
-    except RunFailed as error:
-        kept = f" (nothing is lost: veriloop runs resume {error.run_id})" if error.kept else ""
-        _fail(f"{error.reason}{kept}")
-    except VeriloopError as error:
-        _fail(str(error))
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:
-        _fail(f"{plain(error)}: {error.filename}" if error.filename else plain(error))
     except Exception as error:
         if sys.flags.dev_mode:
             raise
@@ -78,7 +70,7 @@ def _misused(error: Any) -> None:
     _fail(f"{said[:1].lower()}{said[1:]}; see: {command} --help")
 
 
-def _fail(message: str, status: int = 2) -> None:
+def _fail(message: str, status: int = 2) -> NoReturn:
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     typer.echo(f"veriloop: {line}", err=True)
     sys.exit(status)

@@ -21,14 +21,16 @@ def complete_strategies(incomplete: str) -> list[str]:
     return [name for name in KNOWN if name.startswith(incomplete)]
 
 
+def _also_alone(group: typer.Typer, show: Callable[[bool], None]) -> None:
+    """Without a command the group shows its list."""
+
+    @group.callback()
+    def alone(context: typer.Context, json_: Json = False) -> None:  # pyright: ignore[reportUnusedFunction]
+        if not context.invoked_subcommand:
+            show(json_)
+
+
 models = typer.Typer(help="The models that can be named.", invoke_without_command=True)
-
-
-@models.callback()
-def models_alone(context: typer.Context, json_: Json = False) -> None:
-    """Show the models that can be named."""
-    if not context.invoked_subcommand:
-        list_models(json_)
 
 
 @models.command("list")
@@ -88,13 +90,6 @@ def check_model(
 strategies = typer.Typer(help="The ways to search.", invoke_without_command=True)
 
 
-@strategies.callback()
-def strategies_alone(context: typer.Context, json_: Json = False) -> None:
-    """Show the strategies that can be named."""
-    if not context.invoked_subcommand:
-        list_strategies(json_)
-
-
 @strategies.command("list")
 def list_strategies(json_: Json = False) -> None:
     """Show the strategies that can be named."""
@@ -146,13 +141,6 @@ def flowing(text: str) -> str:
 verifiers = typer.Typer(help="The ways to verify.", invoke_without_command=True)
 
 
-@verifiers.callback()
-def verifiers_alone(context: typer.Context, json_: Json = False) -> None:
-    """Show the verifiers that can be named."""
-    if not context.invoked_subcommand:
-        list_verifiers(json_)
-
-
 @verifiers.command("list")
 def list_verifiers(json_: Json = False) -> None:
     """Show the verifiers that can be named."""
@@ -174,3 +162,7 @@ def list_verifiers(json_: Json = False) -> None:
         shown.add_row(each["name"], each["form"], each["summary"].replace("`", ""))
     shown.add_row("package.module:name", "", "your own: a function of the answer, or name and async verify")
     console().print(shown)
+
+
+for group, show in ((models, list_models), (strategies, list_strategies), (verifiers, list_verifiers)):
+    _also_alone(group, show)

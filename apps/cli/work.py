@@ -8,11 +8,11 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
-from veriloop.core.errors import RunFailed
+from veriloop.core.errors import RunFailed, VeriloopError, plain
 
 if TYPE_CHECKING:
     from veriloop.core.search import Result
@@ -67,6 +67,23 @@ def at_work(work: Coroutine[Any, Any, T], hint: Callable[[], str]) -> T:
     with ``hint``: how to go on (empty: there is no way)."""
     with cut_off(hint):
         return asyncio.run(_cut_quietly(work))
+
+
+@contextmanager
+def plainly(fail: Callable[[str], NoReturn]) -> Generator[None]:
+    """An error that is meant for people, or the system's own, becomes a line that ``fail`` ends the command with."""
+    try:
+        yield
+    except RunFailed as error:
+        kept = f" (nothing is lost: veriloop runs resume {error.run_id})" if error.kept else ""
+        fail(f"{error.reason}{kept}")
+    except VeriloopError as error:
+        fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        fail(f"{plain(error)}: {error.filename}" if error.filename else plain(error))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ...agents.prompts import fenced, render
-from ...agents.roles import show
+from ...agents.roles import VERIFIED, share, show
 from ...core.errors import UsageError, meant
 from ...core.protocols import Memory, Policy
 from ...core.search import Attempt, Candidate, Proposal, Search
@@ -43,7 +43,7 @@ class Mixture:
     """
 
     loops: int = 3
-    threshold: float = 95
+    threshold: float = VERIFIED
     algorithms: str = "+".join(ALGORITHMS)
     select_by: Asked = "each"
     scope: Scope = "instance"
@@ -150,7 +150,7 @@ class Mixture:
     @property
     def _reward(self) -> float:
         """The threshold as a reward, 0 to 1."""
-        return (self.threshold + 100) / 200
+        return share(self.threshold)
 
     def _accepted(self, search: Search) -> bool:
         whole = [c for c in search.candidates if c.complete]

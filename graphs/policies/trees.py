@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...agents.roles import VERIFIED, share
 from ...agents.steps import same
 from ...core.errors import UsageError
 from ...core.search import Candidate, Proposal, Search
@@ -16,8 +17,8 @@ Node = Candidate | None
 """A text of the tree; none is the empty one, its root."""
 Growth = Sequence[tuple[Node, int]]
 """From which texts to go on, and with how many children each."""
-ENOUGH = 0.975
-"""What a model must think of a whole text that nothing verifies, for the search to end: PlanGEN's 95 of -100 to 100."""
+ENOUGH = share(VERIFIED)
+"""What a model must think of a whole text that nothing verifies, for the search to end."""
 
 
 class Tree:

@@ -143,8 +143,7 @@ class Decoder:
     def chunk(self, ids: Sequence[int], end: int, before: Prefill) -> Prefill:
         """Reads the chunk of a prompt that ends at ``end``, given what is ``before`` it."""
         begin = (end - 1) // CHUNK * CHUNK
-        past = [(keys[:, :begin], values[:, :begin]) for keys, values in zip(before.keys, before.values, strict=True)]
-        keys, values, x = self._read(ids[begin:end], past)
+        keys, values, x = self._read(ids[begin:end], begin, before)
         last = _norm(x[-1:], self.last_norm, self.epsilon)
         return Prefill(np.stack(keys), np.stack(values), (last @ self.unembedding)[0])
 
@@ -154,11 +153,11 @@ class Decoder:
         return np.asarray(_norm(x, self.last_norm, self.epsilon) @ self.unembedding, dtype=np.float32)
 
     def _read(
-        self, ids: Sequence[int], past: Sequence[tuple[Floats, Floats]] = ()
+        self, ids: Sequence[int], begin: int = 0, before: Prefill | None = None
     ) -> tuple[list[Floats], list[Floats], Floats]:
-        """The keys and values of each layer, and what the last one gives for each token; ``past`` has the keys and
-        values of what is before."""
-        size, begin = len(ids), past[0][0].shape[1] if past else 0
+        """The keys and values of each layer, and what the last one gives for each token, where the first of them stands
+        at ``begin`` and ``before`` has been read up to there."""
+        size = len(ids)
         keys: list[Floats] = []
         values: list[Floats] = []
         x = self.embeddings[list(ids)]
@@ -170,8 +169,9 @@ class Decoder:
             v = v.transpose(1, 0, 2)
             keys.append(k)
             values.append(v)
-            if begin:
-                k, v = (np.concatenate(both, axis=1) for both in zip(past[at], (k, v), strict=True))
+            if before:
+                k = np.concatenate((before.keys[at, :, :begin], k), axis=1)
+                v = np.concatenate((before.values[at, :, :begin], v), axis=1)
             k, v = self._shared(k, 0), self._shared(v, 0)
             weights = _softmax(q @ k.transpose(0, 2, 1) * self.scale + hidden)
             x = self._finish(layer, x, (weights @ v).transpose(1, 0, 2).reshape(size, -1))

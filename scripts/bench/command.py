@@ -12,8 +12,8 @@ import typer
 
 from veriloop.apps.bench.plots import installed
 from veriloop.apps.cli.bench import go_on
-from veriloop.apps.cli.work import cut_off
-from veriloop.core.errors import UsageError, VeriloopError, plain
+from veriloop.apps.cli.work import cut_off, plainly
+from veriloop.core.errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,17 +30,10 @@ class Parser(argparse.ArgumentParser):
 def command(work: Callable[[], None], how: Callable[[], str] = go_on) -> None:
     """Do the work of a script; ``how`` says how it goes on where it is cut off."""
     try:
-        with cut_off(how):
+        with plainly(fail), cut_off(how):
             work()
     except typer.Exit as end:
         sys.exit(end.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except OSError as error:
-        fail(f"{plain(error)}: {error.filename}" if error.filename else plain(error))
-    except VeriloopError as error:
-        fail(str(error))
 
 
 def fail(message: str) -> NoReturn:

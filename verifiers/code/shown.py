@@ -79,11 +79,8 @@ def _asserts(question: str) -> Iterator[str]:
 def _inside(question: str) -> Iterator[str]:
     """The lines of assertions that stand in functions, classes and loops of the code that a question gives."""
     for block in _BLOCK.findall(question):
-        try:
-            nodes = [node for node in ast.walk(_parsed(block)) if isinstance(node, _HOLDERS)]
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            continue
-        lines = block.splitlines()
+        tree, lines = _tree(block), block.splitlines()
+        nodes = [node for node in ast.walk(tree) if isinstance(node, _HOLDERS)] if tree else []
         for each in (each for node in nodes for each in ast.walk(node) if isinstance(each, ast.Assert)):
             yield lines[each.lineno - 1].strip()
 
@@ -113,11 +110,8 @@ def _ended(text: str) -> str:
 
 
 def _statement(line: str) -> ast.stmt | None:
-    try:
-        (found,) = _parsed(line).body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        return None
-    return found
+    tree = _tree(line)
+    return tree.body[0] if tree and len(tree.body) == 1 else None
 
 
 def _parsed(code: str) -> ast.Module:
