@@ -21,7 +21,7 @@ from ..core.task import Task
 
 LONGEST = 4000
 NEARLY = 0.99
-_PROGRAM = re.compile(r"[\w./+-]+(?=\s*(?:$|[\n;|&<>])|\s+[^\s(])")
+_PROGRAM = re.compile(r"(?!\d+[<>])[\w./+-]+(?=\s*(?:$|[\n;|&<>])|\s+[^\s(])")
 """The first word of a command, where that alone says what is run."""
 
 

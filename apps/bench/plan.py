@@ -156,10 +156,14 @@ def claimed(folder: Path) -> Generator[None]:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise ``UsageError`` for a folder that holds other things than a benchmark run, or cannot be looked into."""
+    """Raise ``UsageError`` for a folder that holds other things than a benchmark run, or cannot be looked into.
+
+    A log may lie there: the shell opens the one of ``--out RUN > RUN/log`` before the run begins.
+    """
     try:
         begun = not folder.is_dir() or any((folder / name).exists() for name in ("plan.json", *STARTED))
-        others = [] if begun else sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+        there = [] if begun else sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+        others = [name for name in there if name != "log" and not name.endswith(".log")]
     except OSError as error:
         raise UsageError(f"cannot write results to {folder}: {plain(error)}; give another --out") from error
     if others:

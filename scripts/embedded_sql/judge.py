@@ -1,10 +1,14 @@
 """Trains the judge: a network of its own, which never writes for anybody.
 
     OMP_NUM_THREADS=1 python scripts/embedded_sql/judge.py --tokenizer FILE --mistakes A.jsonl B.jsonl --held HELD.jsonl
+        [--start FOLDER --own OWN.jsonl] --out FOLDER
 
 Three kinds of rows, mixed: a question and its SQL; SQL and its question (in one row of eight without the SQL, so that
-it knows what a question is worth by itself); a question, an attempt with the marks of its result, and whether it is
-right.
+it knows what a question is worth by itself); a question, an attempt with the marks of its result (on the full or on a
+thinned database), and whether it is right.
+
+OWN are the finished writer's attempts at questions that no grammar wrote. With them half of the rows are of those,
+each with other states in place of its own; one question in ten is left out, and measured.
 """
 
 from __future__ import annotations
@@ -12,9 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -24,9 +29,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from grammar import examples
-from mistakes import blurred
-from train import build, descend, optimizers_of, options, save
+from entities import STATES
+from grammar import Example, examples
+from mistakes import COPIES, blurred
+from train import build, descend, load, optimizers_of, options, save
 from tune import LIMIT, Row, Rows, groups_of, losses, read, tensors, written
 
 from veriloop.apps.bench.estimates import auc
@@ -41,9 +47,13 @@ SHARES = (25, 40, 35)
 class JudgeRows(Rows):
     """Makes rows of the three kinds."""
 
-    def __init__(self, vocabulary: Vocabulary, lines: list[dict[str, Any]], rng: Random) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, lines: list[dict[str, Any]], rng: Random, own: Sequence[dict[str, Any]] = ()
+    ) -> None:
         super().__init__(vocabulary, lines, rng)
         self.judged = [line for line in lines if line["tries"]]
+        self.own = [line for line in own if line["tries"]]
+        self.solved = [(line, each) for line in self.own if (each := _right(line)) is not None]
 
     def ask(self, question: str, sql: str, alone: float = 0.0) -> Row:
         """SQL, or nothing with probability ``alone``, and the question that it answers."""
@@ -53,21 +63,66 @@ class JudgeRows(Rows):
         ids = [vocabulary.answer, *given, vocabulary.question]
         return Row([*ids, *words, vocabulary.end], len(ids), "ask")
 
-    def judge(self, line: dict[str, Any] | None = None, each: dict[str, Any] | None = None) -> Row:
-        """A question, an attempt, and whether it is right: as often written, or any of the distinct ones."""
-        rng, vocabulary = self.rng, self.vocabulary
-        fresh = line is None
-        line = line or rng.choice(self.judged)
-        if each is None:
-            each = rng.choices(line["tries"], _weights(line["tries"], rng.random() < 0.5))[0]
-        count = rng.choices((0, 1, 2), (80, 15, 5))[0] if fresh else 0
-        question, attempt = (
-            blurred(rng, line["question"], line["sql"], count),
-            Attempt(each["sql"], ordered(each["ran"])),
-        )
-        asked, text, rest, _ = vocabulary.judged(question, attempt)
+    def held(self, line: dict[str, Any], each: dict[str, Any]) -> Row:
+        """An attempt as it was made."""
+        return self._judged(line["question"], each["sql"], each["ran"], each["right"])
+
+    def judge(self) -> Row:
+        """One attempt: as often written, or any of the distinct ones; of a question with a word less, now and then."""
+        rng = self.rng
+        line = rng.choice(self.judged)
+        each = rng.choices(line["tries"], _weights(line["tries"], rng.random() < 0.5))[0]
+        count = rng.choices((0, 1, 2), (80, 15, 5))[0]
+        question = blurred(rng, line["question"], line["sql"], count)
+        return self._judged(question, each["sql"], each["ran"], each["right"])
+
+    def rivals(self) -> list[Row]:
+        """The writer's attempts at a question that run, all of them on the same database."""
+        rng, line = self.rng, self.rng.choice(self.own)
+        copy = rng.choice(("", *COPIES))
+        asked, moved = elsewhere(rng, line["question"], [each["sql"] for each in line["tries"]])
+        asked = blurred(rng, asked, line["sql"], rng.random() < 0.1)
+        rows = [
+            self._judged(asked, sql, (each[copy] if copy else each)["ran"], each["right"])
+            for each, sql in zip(line["tries"], moved, strict=True)
+            if "error" not in each["ran"]
+        ]
+        return [row for row in rows if len(row.ids) <= LIMIT]
+
+    def _judged(self, question: str, sql: str, ran: Sequence[str], right: bool) -> Row:
+        vocabulary = self.vocabulary
+        asked, text, rest, _ = vocabulary.judged(question, Attempt(sql, ordered(list(ran))))
         ids = [*asked, *text, *rest]
-        return Row([*ids, vocabulary.yes if each["right"] else vocabulary.no], len(ids), "judge")
+        return Row([*ids, vocabulary.yes if right else vocabulary.no], len(ids), "judge")
+
+    def fresh(self, source: Iterator[Example], kind: str, own: bool) -> Row:
+        """A row of a kind, of the grammar or of questions that it did not write."""
+        if kind == "judge":
+            return self.judge()
+        if own:
+            line, each = self.rng.choice(self.solved)
+            question, (sql,) = elsewhere(self.rng, line["question"], [each["sql"]])
+        else:
+            example = next(source)
+            question, sql = example.question, example.sql
+        return self.write(question, sql) if kind == "write" else self.ask(question, sql, 0.12)
+
+
+def _right(line: dict[str, Any]) -> dict[str, Any] | None:
+    return next((each for each in line["tries"] if each["right"]), None)
+
+
+def elsewhere(rng: Random, question: str, queries: Sequence[str]) -> tuple[str, list[str]]:
+    """A question in plain form and queries, with other states in place of those that the question names."""
+    question = normalise(question)
+    quoted = [name for sql in queries for name in sql.split("'")[1::2]]
+    named = [name for name in dict.fromkeys(quoted) if name in STATES]
+    if any(len(re.findall(rf"(?<!west )\b{name}\b", question)) != 1 for name in named):
+        return question, list(queries)
+    fresh = dict(zip(named, rng.sample(sorted(set(STATES) - set(named)), len(named)), strict=True))
+    pattern = "|".join(sorted(named, key=len, reverse=True)) or "(?!)"
+    moved = [re.sub(rf"'({pattern})'", lambda match: f"'{fresh[match[1]]}'", sql) for sql in queries]
+    return re.sub(rf"\b({pattern})\b", lambda match: fresh[match[1]], question), moved
 
 
 def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
@@ -78,36 +133,58 @@ def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
     return [share * (0.25 if each["sql_says"] else 1.0) for share, each in zip(shares, tries, strict=True)]
 
 
-def stream(rows: JudgeRows, seed: int, size: int) -> Iterator[list[Row]]:
-    """Endless batches of rows of like length, fresh questions but for those with attempts."""
+def stream(rows: JudgeRows, seed: int, size: int) -> Iterator[list[list[Row]]]:
+    """Endless batches: of rows of like length, each by itself, fresh questions but for those with attempts; or of a
+    few questions' rivals."""
     source, rng = examples(seed), rows.rng
     while True:
         some: list[Row] = []
         while len(some) < size * 50:
-            kind = rng.choices(KINDS, SHARES)[0]
-            if kind == "judge":
-                row = rows.judge()
-            else:
-                example = next(source)
-                make = rows.write if kind == "write" else rows.ask
-                row = make(example.question, example.sql, *(() if kind == "write" else (0.12,)))
+            row = rows.fresh(source, rng.choices(KINDS, SHARES)[0], bool(rows.own) and rng.random() < 0.5)
             if len(row.ids) <= LIMIT:
                 some.append(row)
         some.sort(key=lambda row: len(row.ids))
-        groups = [some[at : at + size] for at in range(0, len(some), size)]
-        rng.shuffle(groups)
-        yield from groups
+        batches = [[[row] for row in some[at : at + size]] for at in range(0, len(some), size)]
+        if rows.own:
+            batches += [[rows.rivals() for _ in range(size // 6)] for _ in range(25)]
+        rng.shuffle(batches)
+        yield from batches
+
+
+def loss_of(model: Any, batch: list[list[Row]], smoothing: float) -> Any:
+    """The loss of a batch; of rivals, that each is judged rightly and that a right one is first."""
+    from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
+
+    rows = [row for rivals in batch for row in rivals]
+    if len(rows) == len(batch):
+        return losses(model, rows, smoothing)
+    scores, right = verdicts(model, rows)
+    total = binary_cross_entropy_with_logits(scores, right.float())
+    firsts = list[Any]()
+    for mine, rights in zip(scores.split([len(r) for r in batch]), right.split([len(r) for r in batch]), strict=True):
+        if rights.any() and not rights.all():
+            firsts.append(-log_softmax(mine, 0)[rights].logsumexp(0))
+    return total + sum(firsts) / max(len(firsts), 1)
+
+
+def verdicts(model: Any, rows: list[Row]) -> tuple[Any, Any]:
+    """The logit of right against wrong of judged rows, and which are right."""
+    ids, targets, _ = tensors(rows)
+    mask = targets != -100
+    logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state[mask])
+    return logits[:, model.yes] - logits[:, model.no], targets[mask] == model.yes
 
 
 class Held:
     """What is measured on held-out templates: losses, and how well verdicts tell right from wrong."""
 
-    def __init__(self, rows: JudgeRows, lines: list[dict[str, Any]], seed: int) -> None:
+    def __init__(self, rows: JudgeRows, lines: list[dict[str, Any]], own: list[dict[str, Any]], seed: int) -> None:
         fresh = list(islice(examples(seed + 77_777, True), 640))
         self.rows = rows
         self.asked = [rows.ask(e.question, e.sql) for e in fresh]
         self.wrote = [rows.write(e.question, e.sql) for e in fresh]
-        self.distinct = [rows.judge(line, each) for line in lines for each in line["tries"]]
+        self.distinct = [rows.held(line, each) for line in lines for each in line["tries"]]
+        self.own = [rows.held(line, each) for line in own for each in line["tries"]]
 
     def measure(self, model: Any) -> dict[str, float]:
         """The figures of all sets."""
@@ -118,23 +195,21 @@ class Held:
             found = {
                 "write loss": written(model, self.wrote)["loss"],
                 "ask loss": written(model, self.asked)["loss"],
-                **self._verdicts(model),
+                **self._verdicts(model, "verdict", self.distinct),
+                **(self._verdicts(model, "own verdict", self.own) if self.own else {}),
             }
         model.train()
         return {name: round(value, 4) for name, value in found.items()}
 
-    def _verdicts(self, model: Any) -> dict[str, float]:
-        yes, no = self.rows.vocabulary.yes, self.rows.vocabulary.no
+    def _verdicts(self, model: Any, name: str, rows: list[Row]) -> dict[str, float]:
         scores, labels = list[float](), list[bool]()
-        for group in groups_of(self.distinct):
-            ids, targets, _ = tensors(group)
-            mask = targets != -100
-            logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state[mask])
-            scores += (logits[:, yes] - logits[:, no]).sigmoid().tolist()
-            labels += (targets[mask] == yes).tolist()
+        for group in groups_of(rows):
+            found, right = verdicts(model, group)
+            scores += found.sigmoid().tolist()
+            labels += right.tolist()
         pairs = zip(scores, labels, strict=True)
         loss = -sum(math.log(max(1e-6, s if right else 1 - s)) for s, right in pairs) / max(len(scores), 1)
-        return {"verdict loss": loss, "verdict auc": auc(np.array(scores), np.array(labels))}
+        return {f"{name} loss": loss, f"{name} auc": auc(np.array(scores), np.array(labels))}
 
 
 def train(args: argparse.Namespace) -> None:
@@ -147,19 +222,24 @@ def train(args: argparse.Namespace) -> None:
     began = time.time()
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
     vocabulary = Vocabulary(tokenizer)
-    model, config = build(args, tokenizer.get_vocab_size())
-    rows = JudgeRows(vocabulary, read(args.mistakes), Random(args.seed))
-    held = Held(JudgeRows(vocabulary, [], Random(args.seed + 1)), read([args.held]), args.seed)
+    model, config = load(args.start) if args.start else build(args, tokenizer.get_vocab_size())
+    model.yes, model.no = vocabulary.yes, vocabulary.no
+    own = read(args.own)
+    apart = own[9::10]
+    taught = [line for at, line in enumerate(own) if at % 10 != 9]
+    rows = JudgeRows(vocabulary, read(args.mistakes), Random(args.seed), taught)
+    held = Held(JudgeRows(vocabulary, [], Random(args.seed + 1)), read([args.held]), apart, args.seed)
     optimizers = optimizers_of(model, args)
     log: dict[str, Any] = {
         "arguments": {name: value for name, value in vars(args).items() if isinstance(value, int | float)},
         "questions": len(rows.judged),
+        "own": len(rows.own),
         "parameters": sum(p.numel() for p in model.parameters()),
         "torch": torch.__version__,
         "checks": [],
     }
     source = stream(rows, args.seed, args.batch)
-    for step, loss in descend(model, optimizers, args, lambda: losses(model, next(source), args.smoothing)):
+    for step, loss in descend(model, optimizers, args, lambda: loss_of(model, next(source), args.smoothing)):
         entry = {"step": step, "seconds": round(time.time() - began), "loss": loss, **held.measure(model)}
         log["checks"].append(entry)
         print(json.dumps(entry), flush=True)
@@ -172,6 +252,8 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="the writer's tokenizer.json")
     parser.add_argument("--mistakes", type=Path, nargs="+", required=True)
     parser.add_argument("--held", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="weights to go on from; none: from nothing")
+    parser.add_argument("--own", type=Path, nargs="+", default=[], help="attempts at questions that no grammar wrote")
     parser.add_argument("--out", type=Path, required=True)
     options(parser, steps=12_000, seed=44, batch=32, hidden=128, inner=384, layers=4, heads=4, every=500, threads=1)
     options(parser, rate=3e-3, muon=4e-3, smoothing=0.02)

@@ -22,6 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from mistakes import COPIES
+
 from veriloop.apps.bench.estimates import auc
 from veriloop.models.embedded.engine import Engine
 from veriloop.models.embedded.judging import FEATURES, JudgeNetwork
@@ -59,14 +61,14 @@ class Table:
     question: Any
 
     @classmethod
-    def of(cls, network: JudgeNetwork, path: Path, thin: bool = False) -> Table:
-        """Reads a file of attempts, and what was found of them on the full or on the thinned database.
+    def of(cls, network: JudgeNetwork, path: Path, copy: str = "") -> Table:
+        """Reads a file of attempts, and what was found of them on the full database or on a copy.
 
         Those that do not run are left out, as no judge is asked about them."""
         rows: list[tuple[list[float], bool, int, int]] = []
         for place, line in enumerate(map(json.loads, path.read_text(encoding="utf-8").splitlines())):
             for each in line["tries"]:
-                known = each["thin"] if thin else each
+                known = each[copy] if copy else each
                 if "error" not in known["ran"]:
                     attempt = Attempt(each["sql"], ordered([*known["ran"], *known["sql_says"]]))
                     values = network.features(line["question"], attempt)[0]
@@ -93,7 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     network = Engine.load(args.model).network
     assert network is not None, "the model has no judge"
-    tables = {name: Table.of(network, args.attempts, name == "thin") for name in ("full", "thin")}
+    tables = {name or "full": Table.of(network, args.attempts, name) for name in ("", *COPIES)}
     found = {name: measured(table, list(tables.values())) for name, table in tables.items()}
     weights, bias = fitted(list(tables.values()))
     file = args.model / "judge" / "config.json"

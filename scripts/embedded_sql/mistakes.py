@@ -46,6 +46,10 @@ from veriloop.verifiers.oracle import difference
 from veriloop.verifiers.sql import SqlVerifier
 
 AT_ONCE = 64
+COPIES = ("thin", "part")
+"""What thinned copies are called: one with a part of all rows, one with a part of the things."""
+WHOLE = ("state", "border_info", "highlow")
+"""The tables that a copy with a part of the things has whole."""
 
 
 def blurred(rng: Random, question: str, sql: str, count: int) -> str:
@@ -79,8 +83,9 @@ class Site:
         return {"ran": ordered(result_marks(shown)), "sql_says": said_marks(verdict.text)}
 
 
-def thinned(source: Path, target: Path, keep: float = 0.4, seed: int = 1) -> Path:
-    """A copy of a database with that share of its rows.
+def thinned(source: Path, target: Path, things: bool, keep: float = 0.4, seed: int = 1) -> Path:
+    """A copy of a database with that share of its rows, of all tables; or of its ``things``, while what is known of
+    states stays whole.
 
     Many a right query gives nothing there, so that a judge does not learn that nothing is wrong.
     """
@@ -88,25 +93,32 @@ def thinned(source: Path, target: Path, keep: float = 0.4, seed: int = 1) -> Pat
     rng = Random(seed)
     with closing(sqlite3.connect(target)) as database:
         named = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in named:
-            rows = [row for (row,) in database.execute(f"SELECT rowid FROM {table}")]
-            gone = [(row,) for row in rows if rng.random() > keep]
-            database.executemany(f"DELETE FROM {table} WHERE rowid = ?", gone)
+        for table in sorted(name for (name,) in named if not (things and name in WHOLE)):
+            by = f"{table}_name" if things else "rowid"
+            keys = database.execute(f"SELECT DISTINCT {by} FROM {table} ORDER BY {by}").fetchall()
+            gone = [key for key in keys if rng.random() > keep]
+            database.executemany(f"DELETE FROM {table} WHERE {by} = ?", gone)
         database.commit()
     return target
 
 
 class Maker:
-    """Writes attempts with a model, and has them verified on a database and on a thinned copy of it."""
+    """Writes attempts with a model, and has them verified on a database and on thinned copies of it, by name."""
 
     def __init__(
-        self, engine: Engine, full: Site, thin: Site, temperature: float, blurring: bool = False, inorder: bool = False
+        self,
+        engine: Engine,
+        full: Site,
+        copies: dict[str, Site],
+        temperature: float,
+        blurring: bool = False,
+        inorder: bool = False,
     ) -> None:
         self.engine = engine
         self.inorder = inorder
         self.blurring = blurring
         self.full = full
-        self.thin = thin
+        self.copies = copies
         self.temperature = temperature
 
     async def line(self, example: Example, seed: int) -> dict[str, Any] | None:
@@ -142,7 +154,7 @@ class Maker:
         return counts
 
     async def _try(self, example: Example, gold: ToolRun, sql: str, count: int) -> dict[str, Any]:
-        run, thin = await self.full.run(sql), await self.thin.run(sql)
+        run = await self.full.run(sql)
         right = sql == example.sql
         if not run.error and not right:
             order = "order by" in example.sql.lower()
@@ -154,25 +166,33 @@ class Maker:
             "right": right,
             **await self.full.marks(example.question, sql, run),
             "oracle_says": [] if right else said_marks(f"It is not right. {told}"),
-            "thin": await self.thin.marks(example.question, sql, thin),
+            **{
+                name: await site.marks(example.question, sql, await site.run(sql)) for name, site in self.copies.items()
+            },
         }
 
 
-def given(path: Path) -> list[Example]:
-    """The questions of a file, as examples of no template."""
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [Example(line["question"], line["gold_sql"], "") for line in lines]
+def given(path: Path, half: int | None) -> list[Example]:
+    """The questions of a file, or of its first or second half, as examples of no template."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    begin, end = (0, None) if half is None else (0, len(lines) // 2) if half == 0 else (len(lines) // 2, None)
+    return [Example(line["question"], line["gold_sql"], "") for line in lines[begin:end]]
 
 
 async def write(args: argparse.Namespace, scratch: Path) -> None:
     """Write the lines, a few dozen questions at a time."""
     engine, database = Engine.load(args.model), atlas.build(scratch / "atlas.sqlite")
-    full, thin = Site(database), Site(thinned(database, scratch / "thin.sqlite"))
+    full = Site(database)
+    copies = {
+        name: Site(thinned(database, scratch / f"{name}.sqlite", name == "part"))
+        for name in (COPIES if args.questions else ())
+    }
     if args.questions:
-        maker, source = Maker(engine, full, thin, 0.0, inorder=True), iter(given(args.questions))
+        maker, asked = Maker(engine, full, copies, 0.0, inorder=True), given(args.questions, args.half)
+        source, count = iter(asked), len(asked)
     else:
-        maker = Maker(engine, full, thin, args.temperature, blurring=not args.held)
-        source = islice(examples(args.seed, held=args.held, half=args.half), args.count)
+        maker = Maker(engine, full, copies, args.temperature, blurring=not args.held)
+        source, count = islice(examples(args.seed, held=args.held, half=args.half), args.count), args.count
     done = 0
     part = args.out.with_suffix(".part")
     with part.open("w", encoding="utf-8") as out:
@@ -182,8 +202,8 @@ async def write(args: argparse.Namespace, scratch: Path) -> None:
                 if line is not None:
                     out.write(json.dumps(line) + "\n")
             done += len(some)
-            print(f"{done} of {args.count}", end="\r", flush=True)
-    for site in (full, thin):
+            print(f"{done} of {count}", end="\r", flush=True)
+    for site in (full, *copies.values()):
         await site.runner.close()
     part.replace(args.out)
 
@@ -192,7 +212,9 @@ def main() -> None:
     """Read the arguments and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--half", type=int, choices=(0, 1), help="questions of this half of the templates")
+    parser.add_argument(
+        "--half", type=int, choices=(0, 1), help="questions of this half of the templates, or of the file"
+    )
     parser.add_argument("--held", action="store_true", help="questions of held-out templates")
     parser.add_argument("--questions", type=Path, help="questions of this file, with eight attempts each, in order")
     parser.add_argument("--count", type=int, default=20_000)

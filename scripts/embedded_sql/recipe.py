@@ -5,7 +5,8 @@
 1. A base model on the grammar, and beside it two models on one half of its templates each.
 2. Each of the two writes on the other's half, and what it writes is verified: attempts that no one learned by heart.
 3. The base model learns to revise from these, and goes on writing; beside it the judge, from nothing, learns to judge.
-4. What the judge goes by is weighed on attempts at questions that no grammar wrote.
+4. The finished writer answers questions that no grammar wrote, and the judge learns from that, too.
+5. What the judge goes by is weighed on attempts at other questions of that kind.
 
 Each step leaves its files in DIR, and a step whose files are there is not done again.
 """
@@ -50,15 +51,28 @@ def learned(work: Path, out: Path) -> None:
     options = ("--held", "--count", 800, "--seed", 555, "--out", held)
     once(work, "held", HERE / "mistakes.py", "--model", begun, *options)
     shared = ("--held", held, "--mistakes", work / "mistakes0.jsonl", work / "mistakes1.jsonl")
-    judge = ("--tokenizer", begun / "tokenizer.json", "--out", out / "judge", *shared)
+    judge = ("--tokenizer", begun / "tokenizer.json", *shared)
     together(
         (once, work, "tuned", HERE / "tune.py", "--start", begun, "--out", out, *shared),
-        (once, work, "judge", HERE / "judge.py", *judge),
+        (once, work, "judge", HERE / "judge.py", "--out", work / "judge", *judge),
     )
-    attempts = work / "attempts.jsonl"
-    questions = ("--questions", HERE / "judge_questions.jsonl", "--out", attempts)
-    once(work, "attempts", HERE / "mistakes.py", "--model", out, *questions)
-    once(work, "judged", HERE / "judging.py", "--model", out, "--attempts", attempts, "--held", held)
+    tried(work, out)
+    own = ("--start", work / "judge", "--own", work / "own0.jsonl", work / "own1.jsonl", "--out", out / "judge")
+    rates = ("--rate", 1.2e-3, "--muon", 1.6e-3)
+    once(work, "judge_own", HERE / "judge.py", *judge, *own, "--steps", 6000, "--seed", 46, *rates)
+    attempts = ("--attempts", work / "attempts.jsonl")
+    once(work, "judged", HERE / "judging.py", "--model", out, *attempts, "--held", held)
+
+
+def tried(work: Path, model: Path) -> None:
+    """What the finished writer writes for questions that no grammar wrote."""
+
+    def tries(name: str, *asked: object) -> None:
+        options = ("--model", model, "--out", work / f"{name}.jsonl", "--questions", *asked)
+        once(work, name, HERE / "mistakes.py", *options)
+
+    taught, weighed = HERE / "taught_questions.jsonl", HERE / "judge_questions.jsonl"
+    together((tries, "own0", taught, "--half", 0), (tries, "own1", taught, "--half", 1), (tries, "attempts", weighed))
 
 
 def together(*calls: tuple[Any, ...]) -> None:

@@ -194,6 +194,8 @@ def test_a_program_that_there_is_not_is_refused(
         "(./x)",
         '"./x y"',
         "~/x",
+        "2>&1 ./x",
+        "2>/dev/null ./x",
     ],
 )
 def test_what_the_shell_itself_understands_is_left_to_it(command: str):

@@ -84,6 +84,12 @@ def test_a_folder_of_other_things_is_left_alone(veriloop, tmp_path: Path):
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize("name", ["log", "run.log"])
+def test_a_log_that_the_shell_has_opened_is_no_other_thing(tmp_path: Path, name: str):
+    (tmp_path / name).write_text("")
+    refuse_foreign(tmp_path)
+
+
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="give another --out"):
         refuse_foreign(tmp_path / ("x" * 300))
