@@ -238,6 +238,8 @@ def train(args: argparse.Namespace) -> None:
         "torch": torch.__version__,
         "checks": [],
     }
+    if args.start and (told := args.start / "training.json").exists():
+        log["before"] = json.loads(told.read_text(encoding="utf-8"))
     source = stream(rows, args.seed, args.batch)
     for step, loss in descend(model, optimizers, args, lambda: loss_of(model, next(source), args.smoothing)):
         entry = {"step": step, "seconds": round(time.time() - began), "loss": loss, **held.measure(model)}
