@@ -34,7 +34,7 @@ bench-methods: .venv/bench  ## Compare the methods offline, with embedded:sql on
 	  --strategies single,best_of_n,self_refine,iad:rounds=8:width=1:stop_at=0.8 --verify judge:sql,oracle \
 	  --ablate feedback=none,shuffled --proposals 8 --seeds 2 --model embedded:sql --out out/methods
 
-train-embedded: .venv/dev  ## Train embedded:sql anew (under two hours on two cores).
+train-embedded: .venv/dev  ## Train embedded:sql anew (about two hours on two cores).
 	$(BIN)/python scripts/embedded_sql/recipe.py --work .training
 
 clean:  ## Remove what the other targets made.
