@@ -162,12 +162,16 @@ def refuse_foreign(folder: Path) -> None:
     """
     try:
         begun = not folder.is_dir() or any((folder / name).exists() for name in ("plan.json", *STARTED))
-        there = [] if begun else sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
-        others = [name for name in there if name != "log" and not name.endswith(".log")]
+        others = [] if begun else sorted(each.name for each in folder.iterdir() if not _passing(each))
     except OSError as error:
         raise UsageError(f"cannot write results to {folder}: {plain(error)}; give another --out") from error
     if others:
         raise UsageError(f"{folder} holds other things ({others[0]}): give a new folder as --out")
+
+
+def _passing(there: Path) -> bool:
+    """Whether a file is none of anybody's results: a hidden one, or a log."""
+    return there.name.startswith(".") or ((there.name == "log" or there.suffix == ".log") and there.is_file())
 
 
 def agreed(folder: Path, plan: Plan) -> Plan:

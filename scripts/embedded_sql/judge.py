@@ -4,11 +4,14 @@
         [--start FOLDER --own OWN.jsonl] --out FOLDER
 
 Three kinds of rows, mixed: a question and its SQL; SQL and its question (in one row of eight without the SQL, so that
-it knows what a question is worth by itself); a question, an attempt with the marks of its result (on the full or on a
-thinned database), and whether it is right.
+it knows what a question is worth by itself); a question, an attempt with the marks of its result, and whether it is
+right.
 
-OWN are the finished writer's attempts at questions that no grammar wrote. With them half of the rows are of those,
-each with other states in place of its own; one question in ten is left out, and measured.
+OWN are the finished writer's attempts at questions that no grammar wrote. With them a third of the batches are rivals:
+all attempts at a few of these questions, on one of the three databases; each is to be judged, and a right one is to
+come first. In the other batches half of what is to write or to ask is about these questions: the first attempt that is
+right, so that all SQL is in the writer's style. Where that can be done, other states stand in place of a question's
+own. One line in ten is left out, and measured.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -42,6 +46,10 @@ from veriloop.models.embedded.vocabulary import Vocabulary
 
 KINDS = ("write", "ask", "judge")
 SHARES = (25, 40, 35)
+PLACES = ("state_name", "border", "traverse")
+"""The columns whose values are states."""
+_STATE = re.compile(rf"\b({'|'.join(sorted(STATES, key=len, reverse=True))})\b")
+_VALUE = re.compile(r"(\w+) (?:=|<>) '([^']*)'")
 
 
 class JudgeRows(Rows):
@@ -52,8 +60,9 @@ class JudgeRows(Rows):
     ) -> None:
         super().__init__(vocabulary, lines, rng)
         self.judged = [line for line in lines if line["tries"]]
-        self.own = [line for line in own if line["tries"]]
-        self.solved = [(line, each) for line in self.own if (each := _right(line)) is not None]
+        self.own = [line for line in own if sum("error" not in each["ran"] for each in line["tries"]) > 1]
+        rights = ((line, next((each for each in line["tries"] if each["right"]), None)) for line in self.own)
+        self.solved = [(line["question"], each["sql"]) for line, each in rights if each]
 
     def ask(self, question: str, sql: str, alone: float = 0.0) -> Row:
         """SQL, or nothing with probability ``alone``, and the question that it answers."""
@@ -80,8 +89,10 @@ class JudgeRows(Rows):
         """The writer's attempts at a question that run, all of them on the same database."""
         rng, line = self.rng, self.rng.choice(self.own)
         copy = rng.choice(("", *COPIES))
-        asked, moved = elsewhere(rng, line["question"], [each["sql"] for each in line["tries"]])
-        asked = blurred(rng, asked, line["sql"], rng.random() < 0.1)
+        asked, (gold, *moved) = elsewhere(
+            rng, line["question"], [line["sql"], *(each["sql"] for each in line["tries"])]
+        )
+        asked = blurred(rng, asked, gold, int(rng.random() < 0.1))
         rows = [
             self._judged(asked, sql, (each[copy] if copy else each)["ran"], each["right"])
             for each, sql in zip(line["tries"], moved, strict=True)
@@ -100,29 +111,30 @@ class JudgeRows(Rows):
         if kind == "judge":
             return self.judge()
         if own:
-            line, each = self.rng.choice(self.solved)
-            question, (sql,) = elsewhere(self.rng, line["question"], [each["sql"]])
+            question, sql = self.rng.choice(self.solved)
+            question, (sql,) = elsewhere(self.rng, question, [sql])
         else:
             example = next(source)
             question, sql = example.question, example.sql
         return self.write(question, sql) if kind == "write" else self.ask(question, sql, 0.12)
 
 
-def _right(line: dict[str, Any]) -> dict[str, Any] | None:
-    return next((each for each in line["tries"] if each["right"]), None)
-
-
 def elsewhere(rng: Random, question: str, queries: Sequence[str]) -> tuple[str, list[str]]:
-    """A question in plain form and queries, with other states in place of those that the question names."""
+    """A question in plain form and queries, with other states in place of those that the question names.
+
+    They stay where a state is named twice, or gives something else its name (a river, Kansas City)."""
     question = normalise(question)
-    quoted = [name for sql in queries for name in sql.split("'")[1::2]]
-    named = [name for name in dict.fromkeys(quoted) if name in STATES]
-    if any(len(re.findall(rf"(?<!west )\b{name}\b", question)) != 1 for name in named):
+    named = [name for name in _STATE.findall(question) if any(f"'{name}'" in sql for sql in queries)]
+    values = {value for sql in queries for value in sql.split("'")[1::2]}
+    others = {value for sql in queries for column, value in _VALUE.findall(sql) if column not in PLACES}
+    if len(set(named)) < len(named) or any(f" {name} " in f" {value} " for name in named for value in values - {name}):
         return question, list(queries)
-    fresh = dict(zip(named, rng.sample(sorted(set(STATES) - set(named)), len(named)), strict=True))
-    pattern = "|".join(sorted(named, key=len, reverse=True)) or "(?!)"
-    moved = [re.sub(rf"'({pattern})'", lambda match: f"'{fresh[match[1]]}'", sql) for sql in queries]
-    return re.sub(rf"\b({pattern})\b", lambda match: fresh[match[1]], question), moved
+    if others.intersection(named):
+        return question, list(queries)
+    free = sorted(set(STATES) - set(_STATE.findall(question)) - values)
+    fresh = dict(zip(named, rng.sample(free, len(named)), strict=True))
+    moved = [re.sub(r"'([^']*)'", lambda match: f"'{fresh.get(match[1], match[1])}'", sql) for sql in queries]
+    return _STATE.sub(lambda match: fresh.get(match[1], match[1]), question), moved
 
 
 def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
@@ -133,9 +145,16 @@ def _weights(tries: list[dict[str, Any]], written: bool) -> list[float]:
     return [share * (0.25 if each["sql_says"] else 1.0) for share, each in zip(shares, tries, strict=True)]
 
 
-def stream(rows: JudgeRows, seed: int, size: int) -> Iterator[list[list[Row]]]:
-    """Endless batches: of rows of like length, each by itself, fresh questions but for those with attempts; or of a
-    few questions' rivals."""
+@dataclass(frozen=True)
+class Batch:
+    """Rows, and how many of them belong to each question in turn if they are rivals."""
+
+    rows: list[Row]
+    rivals: list[int]
+
+
+def stream(rows: JudgeRows, seed: int, size: int) -> Iterator[Batch]:
+    """Endless batches: rows of like length, fresh questions but for those with attempts; or a few questions' rivals."""
     source, rng = examples(seed), rows.rng
     while True:
         some: list[Row] = []
@@ -144,35 +163,39 @@ def stream(rows: JudgeRows, seed: int, size: int) -> Iterator[list[list[Row]]]:
             if len(row.ids) <= LIMIT:
                 some.append(row)
         some.sort(key=lambda row: len(row.ids))
-        batches = [[[row] for row in some[at : at + size]] for at in range(0, len(some), size)]
+        batches = [Batch(some[at : at + size], []) for at in range(0, len(some), size)]
         if rows.own:
-            batches += [[rows.rivals() for _ in range(size // 6)] for _ in range(25)]
+            batches += [rivalry([rows.rivals() for _ in range(max(1, size // 6))]) for _ in range(25)]
         rng.shuffle(batches)
         yield from batches
 
 
-def loss_of(model: Any, batch: list[list[Row]], smoothing: float) -> Any:
+def rivalry(lists: list[list[Row]]) -> Batch:
+    """The batch of some questions' rivals."""
+    return Batch([row for rivals in lists for row in rivals], [len(rivals) for rivals in lists])
+
+
+def loss_of(model: Any, vocabulary: Vocabulary, batch: Batch, smoothing: float) -> Any:
     """The loss of a batch; of rivals, that each is judged rightly and that a right one is first."""
     from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
-    rows = [row for rivals in batch for row in rivals]
-    if len(rows) == len(batch):
-        return losses(model, rows, smoothing)
-    scores, right = verdicts(model, rows)
+    if not batch.rivals:
+        return losses(model, batch.rows, smoothing)
+    scores, right = verdicts(model, vocabulary, batch.rows)
     total = binary_cross_entropy_with_logits(scores, right.float())
     firsts = list[Any]()
-    for mine, rights in zip(scores.split([len(r) for r in batch]), right.split([len(r) for r in batch]), strict=True):
+    for mine, rights in zip(scores.split(batch.rivals), right.split(batch.rivals), strict=True):
         if rights.any() and not rights.all():
             firsts.append(-log_softmax(mine, 0)[rights].logsumexp(0))
     return total + sum(firsts) / max(len(firsts), 1)
 
 
-def verdicts(model: Any, rows: list[Row]) -> tuple[Any, Any]:
+def verdicts(model: Any, vocabulary: Vocabulary, rows: list[Row]) -> tuple[Any, Any]:
     """The logit of right against wrong of judged rows, and which are right."""
     ids, targets, _ = tensors(rows)
     mask = targets != -100
     logits = model.lm_head(model.model(input_ids=ids, use_cache=False).last_hidden_state[mask])
-    return logits[:, model.yes] - logits[:, model.no], targets[mask] == model.yes
+    return logits[:, vocabulary.yes] - logits[:, vocabulary.no], targets[mask] == vocabulary.yes
 
 
 class Held:
@@ -204,7 +227,7 @@ class Held:
     def _verdicts(self, model: Any, name: str, rows: list[Row]) -> dict[str, float]:
         scores, labels = list[float](), list[bool]()
         for group in groups_of(rows):
-            found, right = verdicts(model, group)
+            found, right = verdicts(model, self.rows.vocabulary, group)
             scores += found.sigmoid().tolist()
             labels += right.tolist()
         pairs = zip(scores, labels, strict=True)
@@ -223,7 +246,6 @@ def train(args: argparse.Namespace) -> None:
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
     vocabulary = Vocabulary(tokenizer)
     model, config = load(args.start) if args.start else build(args, tokenizer.get_vocab_size())
-    model.yes, model.no = vocabulary.yes, vocabulary.no
     own = read(args.own)
     apart = own[9::10]
     taught = [line for at, line in enumerate(own) if at % 10 != 9]
@@ -241,7 +263,9 @@ def train(args: argparse.Namespace) -> None:
     if args.start and (told := args.start / "training.json").exists():
         log["before"] = json.loads(told.read_text(encoding="utf-8"))
     source = stream(rows, args.seed, args.batch)
-    for step, loss in descend(model, optimizers, args, lambda: loss_of(model, next(source), args.smoothing)):
+    for step, loss in descend(
+        model, optimizers, args, lambda: loss_of(model, vocabulary, next(source), args.smoothing)
+    ):
         entry = {"step": step, "seconds": round(time.time() - began), "loss": loss, **held.measure(model)}
         log["checks"].append(entry)
         print(json.dumps(entry), flush=True)

@@ -3,7 +3,7 @@
     python scripts/embedded_sql/judging.py --model FOLDER --attempts ATTEMPTS.jsonl --held HELD.jsonl
 
 ATTEMPTS are attempts at ``judge_questions.jsonl``, questions that no grammar wrote (``mistakes.py --questions``), with
-what was found of them on the full database and on a thinned one. They fit the weights, which are written to
+what was found of them on the full database and on two thinned copies. They fit the weights, which are written to
 FOLDER/judge/config.json, and measure them (each fifth by weights fitted on the rest): AUC, Brier score, calibration
 error, and how often the attempt with the highest chance is right. HELD are attempts at held-out templates, which fit
 nothing.

@@ -7,7 +7,8 @@ verifiers say of it: the attempts that embedded:sql learns to judge and to revis
 From half of the questions a word or two are missing or unknown: such a question can be read in several ways, and what
 was found of one reading has to lead to the next. A line is a question, its SQL, and its distinct attempts: their marks
 (what the result looks like, and what the verifiers ``sql`` and ``oracle`` say), how often they were written, and
-whether they are right on the demo's database.
+whether they are right on the demo's database. With ``--questions`` it also says what was found of them on two thinned
+copies of it.
 """
 
 from __future__ import annotations
@@ -175,8 +176,9 @@ class Maker:
 def given(path: Path, half: int | None) -> list[Example]:
     """The questions of a file, or of its first or second half, as examples of no template."""
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    begin, end = (0, None) if half is None else (0, len(lines) // 2) if half == 0 else (len(lines) // 2, None)
-    return [Example(line["question"], line["gold_sql"], "") for line in lines[begin:end]]
+    middle = len(lines) // 2
+    asked = {None: lines, 0: lines[:middle], 1: lines[middle:]}[half]
+    return [Example(line["question"], line["gold_sql"], "") for line in asked]
 
 
 async def write(args: argparse.Namespace, scratch: Path) -> None:

@@ -54,12 +54,12 @@ def learned(work: Path, out: Path) -> None:
     judge = ("--tokenizer", begun / "tokenizer.json", *shared)
     together(
         (once, work, "tuned", HERE / "tune.py", "--start", begun, "--out", out, *shared),
-        (once, work, "judge", HERE / "judge.py", "--out", work / "judge", *judge),
+        (once, work, "judge_begun", HERE / "judge.py", "--out", work / "judge", *judge),
     )
     tried(work, out)
     own = ("--start", work / "judge", "--own", work / "own0.jsonl", work / "own1.jsonl", "--out", out / "judge")
     rates = ("--rate", 1.2e-3, "--muon", 1.6e-3)
-    once(work, "judge_own", HERE / "judge.py", *judge, *own, "--steps", 6000, "--seed", 46, "--threads", 2, *rates)
+    once(work, "judge", HERE / "judge.py", *judge, *own, "--steps", 6000, "--seed", 46, "--threads", 2, *rates)
     attempts = ("--attempts", work / "attempts.jsonl")
     once(work, "judged", HERE / "judging.py", "--model", out, *attempts, "--held", held)
 
@@ -72,7 +72,8 @@ def tried(work: Path, model: Path) -> None:
         once(work, name, HERE / "mistakes.py", *options)
 
     taught, weighed = HERE / "taught_questions.jsonl", HERE / "judge_questions.jsonl"
-    together((tries, "own0", taught, "--half", 0), (tries, "own1", taught, "--half", 1), (tries, "attempts", weighed))
+    together((tries, "own0", taught, "--half", 0), (tries, "own1", taught, "--half", 1))
+    tries("attempts", weighed)
 
 
 def together(*calls: tuple[Any, ...]) -> None:

@@ -1,4 +1,5 @@
-"""The questions that no grammar wrote: each has an answer, none is in two sets, and none is one of a benchmark's."""
+"""The questions that no grammar wrote: each has an answer, none that is taught also weighs or develops, and none is one
+of a benchmark's in the same words."""
 
 from __future__ import annotations
 
