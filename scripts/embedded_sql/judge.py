@@ -127,9 +127,8 @@ def elsewhere(rng: Random, question: str, queries: Sequence[str]) -> tuple[str, 
     named = [name for name in _STATE.findall(question) if any(f"'{name}'" in sql for sql in queries)]
     values = {value for sql in queries for value in sql.split("'")[1::2]}
     others = {value for sql in queries for column, value in _VALUE.findall(sql) if column not in PLACES}
-    if len(set(named)) < len(named) or any(f" {name} " in f" {value} " for name in named for value in values - {name}):
-        return question, list(queries)
-    if others.intersection(named):
+    parts = {name for name in named for value in values - {name} if f" {name} " in f" {value} "}
+    if len(set(named)) < len(named) or (parts | others).intersection(named):
         return question, list(queries)
     free = sorted(set(STATES) - set(_STATE.findall(question)) - values)
     fresh = dict(zip(named, rng.sample(free, len(named)), strict=True))

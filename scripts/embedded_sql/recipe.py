@@ -59,7 +59,7 @@ def learned(work: Path, out: Path) -> None:
     tried(work, out)
     own = ("--start", work / "judge", "--own", work / "own0.jsonl", work / "own1.jsonl", "--out", out / "judge")
     rates = ("--rate", 1.2e-3, "--muon", 1.6e-3)
-    once(work, "judge", HERE / "judge.py", *judge, *own, "--steps", 6000, "--seed", 46, "--threads", 2, *rates)
+    once(work, "judge_own", HERE / "judge.py", *judge, *own, "--steps", 6000, "--seed", 46, "--threads", 2, *rates)
     attempts = ("--attempts", work / "attempts.jsonl")
     once(work, "judged", HERE / "judging.py", "--model", out, *attempts, "--held", held)
 
